@@ -1,0 +1,89 @@
+/** Reads the environment once. A missing or malformed value is an error that names the variable. */
+import { DEFAULT_TIMINGS, type Timings } from '../workflows/compute/contract.ts'
+
+type Env = Readonly<Record<string, string | undefined>>
+
+const required = (env: Env, name: string): string => {
+  const value = env[name]
+  if (value === undefined || value === '') throw new Error(`${name} is not set; see docs/configuration.md`)
+  return value
+}
+
+const milliseconds = (env: Env, name: string, fallback: number): number => {
+  const text = env[name]
+  if (text === undefined || text === '') return fallback
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0)
+    throw new Error(`${name} must be a whole number of milliseconds, not "${text}"`)
+  return value
+}
+
+const port = (env: Env, name: string, fallback: number): number => {
+  const value = Number(env[name] ?? fallback)
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new Error(`${name} must be a port number, not "${env[name]}"`)
+  return value
+}
+
+export const databaseUrl = (env: Env): string => required(env, 'DATABASE_URL')
+
+export const temporalConfig = (env: Env) => ({
+  address: env['TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233',
+  namespace: env['TEMPORAL_NAMESPACE'] ?? 'default',
+})
+
+export const storeConfig = (env: Env) => ({
+  endpoint: required(env, 'S3_ENDPOINT'),
+  region: env['S3_REGION'] ?? 'us-east-1',
+  bucket: required(env, 'S3_BUCKET'),
+  accessKeyId: required(env, 'S3_ACCESS_KEY_ID'),
+  secretAccessKey: required(env, 'S3_SECRET_ACCESS_KEY'),
+})
+export type StoreConfig = ReturnType<typeof storeConfig>
+
+/** PKCS#8 Ed25519 key (base64 DER) that signs access tokens and tickets; 32-byte key (base64) that seals env values. */
+export const keyConfig = (env: Env) => ({
+  signingKey: required(env, 'DORMOUSE_SIGNING_KEY'),
+  sealKey: required(env, 'DORMOUSE_SEAL_KEY'),
+})
+
+export const apiConfig = (env: Env) => ({
+  host: env['DORMOUSE_API_HOST'] ?? '127.0.0.1',
+  port: port(env, 'DORMOUSE_API_PORT', 8080),
+  /** What browsers call it; also the Origin and Host allow-list. */
+  origin: required(env, 'DORMOUSE_API_ORIGIN'),
+  gatewayOrigin: required(env, 'DORMOUSE_GATEWAY_ORIGIN'),
+  temporalUiOrigin: env['TEMPORAL_UI_ORIGIN'],
+})
+
+export const gatewayConfig = (env: Env) => ({
+  host: env['DORMOUSE_GATEWAY_HOST'] ?? '127.0.0.1',
+  port: port(env, 'DORMOUSE_GATEWAY_PORT', 8081),
+  origin: required(env, 'DORMOUSE_GATEWAY_ORIGIN'),
+  /** Ports live at `{port}-{id}.<domain>`, computes at `{id}.<domain>`; another registrable domain than the API's. */
+  portDomain: env['DORMOUSE_PORT_DOMAIN'] ?? 'localhost',
+  apiUrl: env['DORMOUSE_API_URL'] ?? required(env, 'DORMOUSE_API_ORIGIN'),
+  apiOrigin: required(env, 'DORMOUSE_API_ORIGIN'),
+})
+
+export const runtimeConfig = (env: Env) => ({
+  runtime: env['DORMOUSE_RUNTIME'] ?? 'local',
+  stateDir: required(env, 'DORMOUSE_STATE_DIR'),
+  /** Runs computes as plain processes: no isolation at all. */
+  unsafeNoIsolation: env['DORMOUSE_UNSAFE_NO_ISOLATION'] === 'yes-run-computes-without-a-sandbox',
+  /** Node (with zstd) that runs the sidekick, and the sidekick's bundle. */
+  sidekickNode: env['DORMOUSE_SIDEKICK_NODE'],
+  sidekickDir: env['DORMOUSE_SIDEKICK_DIR'],
+})
+
+export const timings = (env: Env): Timings => ({
+  idleTimeoutMs: milliseconds(env, 'DORMOUSE_IDLE_TIMEOUT_MS', DEFAULT_TIMINGS.idleTimeoutMs),
+  maxLifetimeMs: milliseconds(env, 'DORMOUSE_MAX_LIFETIME_MS', DEFAULT_TIMINGS.maxLifetimeMs),
+  checkpointEveryMs: milliseconds(env, 'DORMOUSE_CHECKPOINT_EVERY_MS', DEFAULT_TIMINGS.checkpointEveryMs),
+  provisionRetryForMs: milliseconds(env, 'DORMOUSE_PROVISION_RETRY_FOR_MS', DEFAULT_TIMINGS.provisionRetryForMs),
+  announceMs: DEFAULT_TIMINGS.announceMs,
+  deleteSaveForMs: milliseconds(env, 'DORMOUSE_DELETE_SAVE_FOR_MS', DEFAULT_TIMINGS.deleteSaveForMs),
+  backOffMs: milliseconds(env, 'DORMOUSE_BACK_OFF_MS', DEFAULT_TIMINGS.backOffMs),
+})
+
+export const sweepEveryMs = (env: Env): number => milliseconds(env, 'DORMOUSE_SWEEP_EVERY_MS', 60_000)
