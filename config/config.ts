@@ -5,7 +5,8 @@ type Env = Readonly<Record<string, string | undefined>>
 
 const required = (env: Env, name: string): string => {
   const value = env[name]
-  if (value === undefined || value === '') throw new Error(`${name} is not set; see docs/configuration.md`)
+  if (value === undefined || value === '')
+    throw new Error(`${name} is not set; see docs/configuration.md`)
   return value
 }
 
@@ -79,11 +80,24 @@ export const runtimeConfig = (env: Env) => ({
 export const timings = (env: Env): Timings => ({
   idleTimeoutMs: milliseconds(env, 'DORMOUSE_IDLE_TIMEOUT_MS', DEFAULT_TIMINGS.idleTimeoutMs),
   maxLifetimeMs: milliseconds(env, 'DORMOUSE_MAX_LIFETIME_MS', DEFAULT_TIMINGS.maxLifetimeMs),
-  checkpointEveryMs: milliseconds(env, 'DORMOUSE_CHECKPOINT_EVERY_MS', DEFAULT_TIMINGS.checkpointEveryMs),
-  provisionRetryForMs: milliseconds(env, 'DORMOUSE_PROVISION_RETRY_FOR_MS', DEFAULT_TIMINGS.provisionRetryForMs),
+  checkpointEveryMs: milliseconds(
+    env,
+    'DORMOUSE_CHECKPOINT_EVERY_MS',
+    DEFAULT_TIMINGS.checkpointEveryMs,
+  ),
+  provisionRetryForMs: milliseconds(
+    env,
+    'DORMOUSE_PROVISION_RETRY_FOR_MS',
+    DEFAULT_TIMINGS.provisionRetryForMs,
+  ),
   announceMs: DEFAULT_TIMINGS.announceMs,
-  deleteSaveForMs: milliseconds(env, 'DORMOUSE_DELETE_SAVE_FOR_MS', DEFAULT_TIMINGS.deleteSaveForMs),
+  deleteSaveForMs: milliseconds(
+    env,
+    'DORMOUSE_DELETE_SAVE_FOR_MS',
+    DEFAULT_TIMINGS.deleteSaveForMs,
+  ),
   backOffMs: milliseconds(env, 'DORMOUSE_BACK_OFF_MS', DEFAULT_TIMINGS.backOffMs),
 })
 
-export const sweepEveryMs = (env: Env): number => milliseconds(env, 'DORMOUSE_SWEEP_EVERY_MS', 60_000)
+export const sweepEveryMs = (env: Env): number =>
+  milliseconds(env, 'DORMOUSE_SWEEP_EVERY_MS', 60_000)

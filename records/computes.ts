@@ -1,0 +1,119 @@
+import type { Selectable } from 'kysely'
+import { DormouseError } from '../workflows/errors.ts'
+import type {
+  Cause,
+  ComputeProblem,
+  ComputeState,
+  ComputeInput,
+  Timings,
+} from '../workflows/compute/contract.ts'
+import type { Db, Queryable } from './database.ts'
+import { appendEvent } from './events.ts'
+import type { ComputesTable } from './schema.ts'
+
+export type ComputeRow = Selectable<ComputesTable>
+
+export const findCompute = (db: Queryable, id: string): Promise<ComputeRow | undefined> =>
+  db.selectFrom('computes').selectAll().where('id', '=', id).executeTakeFirst()
+
+export const requireCompute = async (db: Queryable, id: string): Promise<ComputeRow> => {
+  const row = await findCompute(db, id)
+  if (row === undefined) throw new DormouseError('NotFound', `compute ${id} does not exist`)
+  return row
+}
+
+/**
+ * Moves the row to `to` and appends the event, in one transaction, if the row's generation is the
+ * writer's (StaleGeneration otherwise). The same transition again is no second event.
+ */
+export const transition = (
+  db: Db,
+  change: {
+    readonly computeId: string
+    readonly generation: number
+    readonly to: ComputeState
+    readonly cause: Cause
+    readonly problem?: ComputeProblem
+    readonly detail?: Readonly<Record<string, unknown>>
+  },
+): Promise<ComputeRow> => db.transaction().execute((tx) => transitionIn(tx, change))
+
+export const transitionIn = async (
+  tx: Queryable,
+  change: Parameters<typeof transition>[1],
+): Promise<ComputeRow> => {
+  const row = await lockCompute(tx, change.computeId)
+  if (row.generation !== change.generation)
+    throw new DormouseError(
+      'StaleGeneration',
+      `compute ${row.id} is at generation ${row.generation}, not ${change.generation}`,
+      { generation: row.generation },
+    )
+  if (row.state === 'terminated') return row
+  const repeated =
+    row.state === change.to &&
+    row.reason === change.cause.reason &&
+    row.actor === change.cause.actor &&
+    JSON.stringify(row.problem) === JSON.stringify(change.problem ?? null)
+  if (repeated) return row
+  const updated = await tx
+    .updateTable('computes')
+    .set({
+      state: change.to,
+      reason: change.cause.reason,
+      actor: change.cause.actor,
+      problem: change.problem === undefined ? null : JSON.stringify(change.problem),
+      state_since: new Date(),
+      ...(change.to === 'terminated' ? { terminated_at: new Date(), env_sealed: null } : {}),
+    })
+    .where('id', '=', row.id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  await appendEvent(tx, {
+    groupId: row.group_id,
+    computeId: row.id,
+    generation: row.generation,
+    type: `compute.${change.to}`,
+    state: change.to,
+    reason: change.cause.reason,
+    actor: change.cause.actor,
+    data: {
+      ...change.detail,
+      ...(change.problem === undefined ? {} : { problem: change.problem }),
+    },
+  })
+  return updated
+}
+
+/** Row lock: whatever follows in this transaction is one step of this compute. */
+export const lockCompute = async (tx: Queryable, id: string): Promise<ComputeRow> => {
+  const row = await tx
+    .selectFrom('computes')
+    .selectAll()
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst()
+  if (row === undefined) throw new DormouseError('NotFound', `compute ${id} does not exist`)
+  return row
+}
+
+/** The start argument of this compute's workflow, always made from its row. */
+export const computeInput = (
+  row: ComputeRow,
+  timings: Timings,
+  cause: Cause,
+  recover: boolean,
+): ComputeInput => ({
+  computeId: row.id,
+  groupId: row.group_id,
+  ownerId: row.owner_id,
+  image: row.image_id,
+  runtime: row.runtime,
+  timings: {
+    ...timings,
+    idleTimeoutMs: Number(row.idle_timeout_ms),
+    maxLifetimeMs: Number(row.max_lifetime_ms),
+  },
+  cause,
+  ...(recover ? { recover: true } : {}),
+})

@@ -1,0 +1,310 @@
+import { sql, type Selectable } from 'kysely'
+import { DormouseError } from '../workflows/errors.ts'
+import type { Db, Queryable } from './database.ts'
+import { appendEvent } from './events.ts'
+import { newId } from './ids.ts'
+import type { Manifest } from './manifest.ts'
+import type { FilesystemsTable, SnapshotsTable } from './schema.ts'
+
+export type FilesystemRow = Selectable<FilesystemsTable>
+export type SnapshotRow = Selectable<SnapshotsTable>
+
+/**
+ * Takes the writer's lease for a compute's generation and raises the epoch; the same taker again
+ * gets the same epoch. FilesystemBusy when another compute holds it.
+ */
+export const takeLease = async (
+  tx: Queryable,
+  take: { filesystemId: string; computeId: string; generation: number },
+): Promise<{ epoch: number; headSnapshotId: string | null }> => {
+  const row = await lockFilesystem(tx, take.filesystemId)
+  if (row.lease_compute_id !== null && row.lease_compute_id !== take.computeId)
+    throw new DormouseError(
+      'FilesystemBusy',
+      `filesystem ${row.id} is written by compute ${row.lease_compute_id}; hibernate that one, or fork the filesystem`,
+    )
+  if (row.lease_compute_id === take.computeId && row.lease_generation === take.generation)
+    return { epoch: row.epoch, headSnapshotId: row.head_snapshot_id }
+  if (row.lease_generation !== null && row.lease_generation > take.generation)
+    throw new DormouseError('StaleGeneration', `generation ${row.lease_generation} holds the lease`)
+  const epoch = row.epoch + 1
+  await tx
+    .updateTable('filesystems')
+    .set({ epoch, lease_compute_id: take.computeId, lease_generation: take.generation })
+    .where('id', '=', row.id)
+    .execute()
+  return { epoch, headSnapshotId: row.head_snapshot_id }
+}
+
+/** Gives the lease back; a lease taken since by a newer generation stays. */
+export const releaseLease = async (
+  tx: Queryable,
+  lease: { filesystemId: string; computeId: string; generation: number },
+): Promise<void> => {
+  await tx
+    .updateTable('filesystems')
+    .set({ lease_compute_id: null, lease_generation: null })
+    .where('id', '=', lease.filesystemId)
+    .where('lease_compute_id', '=', lease.computeId)
+    .where('lease_generation', '<=', lease.generation)
+    .execute()
+}
+
+export interface Publication {
+  readonly snapshotId: string
+  readonly filesystemId: string
+  /** Head this save was built on. */
+  readonly expectedHead: string | null
+  readonly epoch: number
+  readonly reason: string
+  readonly manifest: Manifest
+  readonly actor: string
+}
+
+/**
+ * Moves the head by compare-and-set on head and epoch, with the snapshot, its part references and
+ * the event in one transaction. Published already (lost reply): the same answer. `refused` when a
+ * newer writer owns the filesystem or the head moved: nothing was changed.
+ */
+export const publishSnapshot = (
+  db: Db,
+  publication: Publication,
+): Promise<'published' | 'refused'> =>
+  db.transaction().execute(async (tx) => {
+    const filesystem = await lockFilesystem(tx, publication.filesystemId)
+    const existing = await findSnapshot(tx, publication.snapshotId)
+    if (existing !== undefined) return 'published'
+    if (
+      filesystem.epoch !== publication.epoch ||
+      filesystem.head_snapshot_id !== publication.expectedHead
+    )
+      return 'refused'
+    await insertSnapshot(tx, filesystem, publication)
+    await tx
+      .updateTable('filesystems')
+      .set({ head_snapshot_id: publication.snapshotId })
+      .where('id', '=', filesystem.id)
+      .execute()
+    await tx
+      .updateTable('sandboxes')
+      .set({
+        base_save_id: publication.manifest.parts.at(-1)?.saveId ?? null,
+        last_saved_at: new Date(),
+      })
+      .where('compute_id', '=', publication.manifest.computeId)
+      .where('generation', '=', publication.manifest.generation)
+      .execute()
+    await appendEvent(tx, {
+      groupId: filesystem.group_id,
+      computeId: publication.manifest.computeId,
+      generation: publication.manifest.generation,
+      type: 'snapshot.published',
+      actor: publication.actor,
+      data: {
+        snapshotId: publication.snapshotId,
+        filesystemId: filesystem.id,
+        reason: publication.reason,
+        entries: publication.manifest.entries,
+        sizeBytes: publication.manifest.sizeBytes,
+      },
+    })
+    return 'published'
+  })
+
+/** A refused publication kept as a filesystem of its own, named after where it came from, and told. */
+export const keepAsFork = (db: Db, publication: Publication): Promise<string> =>
+  db.transaction().execute(async (tx) => {
+    const existing = await findSnapshot(tx, publication.snapshotId)
+    if (existing !== undefined) return existing.filesystem_id
+    const origin = await lockFilesystem(tx, publication.filesystemId)
+    const fork = await insertFilesystem(tx, {
+      groupId: origin.group_id,
+      ownerId: origin.owner_id,
+      name: `${origin.name ?? origin.id}-refused-${publication.snapshotId.slice(0, 6)}`,
+      implicit: false,
+      imageDigest: origin.image_digest,
+      forkedFrom: publication.expectedHead ?? origin.id,
+    })
+    await insertSnapshot(tx, fork, publication)
+    await tx
+      .updateTable('filesystems')
+      .set({ head_snapshot_id: publication.snapshotId })
+      .where('id', '=', fork.id)
+      .execute()
+    await appendEvent(tx, {
+      groupId: origin.group_id,
+      computeId: publication.manifest.computeId,
+      generation: publication.manifest.generation,
+      type: 'snapshot.refused',
+      actor: publication.actor,
+      data: { filesystemId: origin.id, keptAs: fork.id, snapshotId: publication.snapshotId },
+    })
+    return fork.id
+  })
+
+/** New filesystem whose head is `snapshot`; parts are shared by reference rows. */
+export const forkFilesystem = (
+  db: Db,
+  fork: {
+    snapshotId: string
+    groupId: string
+    ownerId: string
+    name: string | null
+    implicit: boolean
+  },
+): Promise<FilesystemRow> =>
+  db.transaction().execute(async (tx) => {
+    // The origin's lock keeps retention from dropping the snapshot while its parts gain references.
+    const snapshot = await findSnapshot(tx, fork.snapshotId)
+    if (snapshot === undefined)
+      throw new DormouseError('NotFound', `snapshot ${fork.snapshotId} does not exist`)
+    await lockFilesystem(tx, snapshot.filesystem_id)
+    const still = await findSnapshot(tx, fork.snapshotId)
+    if (still === undefined)
+      throw new DormouseError('NotFound', `snapshot ${fork.snapshotId} is gone`)
+    const filesystem = await insertFilesystem(tx, {
+      groupId: fork.groupId,
+      ownerId: fork.ownerId,
+      name: fork.name,
+      implicit: fork.implicit,
+      imageDigest: still.image_digest,
+      forkedFrom: still.id,
+    })
+    const snapshotId = newId()
+    await insertSnapshot(tx, filesystem, {
+      snapshotId,
+      filesystemId: filesystem.id,
+      expectedHead: still.id,
+      epoch: 0,
+      reason: 'fork',
+      manifest: still.manifest,
+      actor: `user:${fork.ownerId}`,
+    })
+    return tx
+      .updateTable('filesystems')
+      .set({ head_snapshot_id: snapshotId })
+      .where('id', '=', filesystem.id)
+      .returningAll()
+      .executeTakeFirstOrThrow()
+  })
+
+export const insertFilesystem = (
+  tx: Queryable,
+  filesystem: {
+    groupId: string
+    ownerId: string
+    name: string | null
+    implicit: boolean
+    imageDigest: string
+    forkedFrom?: string
+  },
+): Promise<FilesystemRow> =>
+  tx
+    .insertInto('filesystems')
+    .values({
+      id: newId(),
+      group_id: filesystem.groupId,
+      owner_id: filesystem.ownerId,
+      name: filesystem.name,
+      implicit: filesystem.implicit,
+      image_digest: filesystem.imageDigest,
+      forked_from: filesystem.forkedFrom ?? null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+
+export const findFilesystem = (db: Queryable, id: string): Promise<FilesystemRow | undefined> =>
+  db.selectFrom('filesystems').selectAll().where('id', '=', id).executeTakeFirst()
+
+export const lockFilesystem = async (tx: Queryable, id: string): Promise<FilesystemRow> => {
+  const row = await tx
+    .selectFrom('filesystems')
+    .selectAll()
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst()
+  if (row === undefined) throw new DormouseError('NotFound', `filesystem ${id} does not exist`)
+  return row
+}
+
+export const findSnapshot = (db: Queryable, id: string): Promise<SnapshotRow | undefined> =>
+  db.selectFrom('snapshots').selectAll().where('id', '=', id).executeTakeFirst()
+
+export const listSnapshots = (db: Queryable, filesystemId: string): Promise<SnapshotRow[]> =>
+  db
+    .selectFrom('snapshots')
+    .selectAll()
+    .where('filesystem_id', '=', filesystemId)
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .execute()
+
+const insertSnapshot = async (
+  tx: Queryable,
+  filesystem: FilesystemRow,
+  publication: Publication,
+): Promise<void> => {
+  const { manifest } = publication
+  await tx
+    .insertInto('snapshots')
+    .values({
+      id: publication.snapshotId,
+      filesystem_id: filesystem.id,
+      group_id: filesystem.group_id,
+      parent_id: publication.expectedHead,
+      epoch: publication.epoch,
+      generation: manifest.generation,
+      reason: publication.reason,
+      image_digest: manifest.imageDigest,
+      manifest: JSON.stringify(manifest),
+      entries: manifest.entries,
+      size_bytes: manifest.sizeBytes,
+    })
+    .execute()
+  await tx
+    .insertInto('part_references')
+    .values(
+      manifest.parts.map((part, ordinal) => ({
+        part_key: part.key,
+        owner_kind: 'snapshot' as const,
+        owner_id: publication.snapshotId,
+        ordinal,
+      })),
+    )
+    .execute()
+}
+
+/** Drops snapshots beyond the newest `retain_snapshots`, never the head; their parts lose the references. */
+export const applyRetention = (db: Db, filesystemId: string): Promise<number> =>
+  db.transaction().execute(async (tx) => {
+    const filesystem = await lockFilesystem(tx, filesystemId)
+    const snapshots = await listSnapshots(tx, filesystemId)
+    const doomed = snapshots
+      .slice(filesystem.retain_snapshots)
+      .map((snapshot) => snapshot.id)
+      .filter((id) => id !== filesystem.head_snapshot_id)
+    if (doomed.length === 0) return 0
+    await deleteSnapshotRows(tx, doomed)
+    return doomed.length
+  })
+
+export const deleteSnapshotRows = async (tx: Queryable, ids: readonly string[]): Promise<void> => {
+  await tx
+    .deleteFrom('part_references')
+    .where('owner_kind', '=', 'snapshot')
+    .where('owner_id', 'in', [...ids])
+    .execute()
+  await tx
+    .deleteFrom('snapshots')
+    .where('id', 'in', [...ids])
+    .execute()
+}
+
+/** Parts nobody refers to, no save in progress names, older than `olderThanMs`; `intended` ones included. */
+export const unreferencedParts = (db: Queryable, olderThanMs: number): Promise<{ key: string }[]> =>
+  db
+    .selectFrom('parts')
+    .select('key')
+    .where('created_at', '<', new Date(Date.now() - olderThanMs))
+    .where(sql<boolean>`not exists (select 1 from part_references r where r.part_key = parts.key)`)
+    .execute()

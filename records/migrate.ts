@@ -1,0 +1,28 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import path from 'node:path'
+import { Migrator, sql, type Migration, type MigrationProvider } from 'kysely'
+import type { Db } from './database.ts'
+
+/** Brings the schema up to date, in one job under kysely's advisory lock. Published files never change. */
+export const migrate = async (db: Db): Promise<readonly string[]> => {
+  const migrator = new Migrator({ db, provider: sqlFiles(migrationsDir()) })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error !== undefined) throw error
+  return (results ?? []).map((result) => result.migrationName)
+}
+
+const migrationsDir = (): string =>
+  process.env['DORMOUSE_MIGRATIONS_DIR'] ??
+  path.join(path.dirname(fileURLToPath(import.meta.url)), 'migrations')
+
+const sqlFiles = (dir: string): MigrationProvider => ({
+  async getMigrations() {
+    const files = (await readdir(dir)).filter((file) => file.endsWith('.sql'))
+    const entries = files.map(async (file): Promise<[string, Migration]> => {
+      const text = await readFile(path.join(dir, file), 'utf8')
+      return [file.slice(0, -4), { up: async (db) => void (await sql.raw(text).execute(db)) }]
+    })
+    return Object.fromEntries(await Promise.all(entries))
+  },
+})
