@@ -105,7 +105,9 @@ export interface ControlActivities {
     },
   ): Promise<void>
   /** Appends an event without changing the state, e.g. `announced`, `extended`, `save_failed`. */
-  note(input: Target & { type: string; cause: Cause; detail: Record<string, unknown> }): Promise<void>
+  note(
+    input: Target & { type: string; cause: Cause; detail: Record<string, unknown> },
+  ): Promise<void>
   /** Asks the sidekick. Errors: SandboxGone, SidekickUnreachable (retryable). */
   probe(input: Target): Promise<ActivityReport>
   /** Tells the terminals of the compute that it will end in `inMs`, and appends the event. */

@@ -89,7 +89,11 @@ export interface SidekickControl {
     signal: AbortSignal,
   ): Promise<{ entries: number }>
   /** All parts are in; the tree equals `saveId`, later deltas are against it. */
-  restored(endpoint: Endpoint, target: SandboxRef, saveId: string | null): Promise<{ entries: number; sizeBytes: number }>
+  restored(
+    endpoint: Endpoint,
+    target: SandboxRef,
+    saveId: string | null,
+  ): Promise<{ entries: number; sizeBytes: number }>
   /** Closes terminals and sockets with 4410; after a published hibernation, before stop. */
   retire(endpoint: Endpoint, target: SandboxRef): Promise<void>
 }
@@ -111,6 +115,8 @@ export interface ObjectStore {
   head(key: string): Promise<StoredObject | undefined>
   delete(key: string): Promise<void>
   list(prefix: string): AsyncIterable<StoredObject>
-  listUploads(prefix: string): Promise<readonly { key: string; uploadId: string; startedAtMs: number }[]>
+  listUploads(
+    prefix: string,
+  ): Promise<readonly { key: string; uploadId: string; startedAtMs: number }[]>
   abortUpload(key: string, uploadId: string): Promise<void>
 }

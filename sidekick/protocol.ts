@@ -74,7 +74,11 @@ export interface ClaimRequest {
   readonly epoch: number
   readonly name: string
   /** Ed25519 public keys (JWK) that sign tickets; the current and the previous. */
-  readonly ticketKeys: readonly { readonly kty: 'OKP'; readonly crv: 'Ed25519'; readonly x: string }[]
+  readonly ticketKeys: readonly {
+    readonly kty: 'OKP'
+    readonly crv: 'Ed25519'
+    readonly x: string
+  }[]
   readonly env: Readonly<Record<string, string>>
   readonly caps: { readonly maxBytes: number; readonly maxEntries: number }
 }
@@ -217,8 +221,17 @@ export interface ExecRequest {
 }
 export type CommandEvent =
   | { readonly type: 'start'; readonly id: string; readonly pid: number }
-  | { readonly type: 'stdout' | 'stderr'; readonly offset: number; /** base64 */ readonly data: string }
-  | { readonly type: 'truncated'; readonly stream: 'stdout' | 'stderr'; readonly from: number; readonly to: number }
+  | {
+      readonly type: 'stdout' | 'stderr'
+      readonly offset: number
+      /** base64 */ readonly data: string
+    }
+  | {
+      readonly type: 'truncated'
+      readonly stream: 'stdout' | 'stderr'
+      readonly from: number
+      readonly to: number
+    }
   | {
       readonly type: 'exit'
       readonly exitCode: number | null
@@ -232,7 +245,11 @@ export interface CommandInfo {
   readonly command: string
   readonly background: boolean
   readonly startedAt: string
-  readonly exit?: { readonly exitCode: number | null; readonly signal: string | null; readonly timedOut: boolean }
+  readonly exit?: {
+    readonly exitCode: number | null
+    readonly signal: string | null
+    readonly timedOut: boolean
+  }
 }
 export const COMMAND_RING_BYTES = 1024 * 1024
 
@@ -259,7 +276,10 @@ export interface FileEntry {
 }
 export type WatchMessage =
   | { readonly type: 'ready' }
-  | { readonly type: 'changes'; readonly changes: readonly { readonly path: string; readonly kind: 'changed' | 'removed' }[] }
+  | {
+      readonly type: 'changes'
+      readonly changes: readonly { readonly path: string; readonly kind: 'changed' | 'removed' }[]
+    }
   /** Changes were dropped: list again what you show. */
   | { readonly type: 'overflow' }
 

@@ -9,21 +9,41 @@ export const FAILURES = {
   Forbidden: { status: 403, retry: false, title: 'You may not do this' },
   Unauthenticated: { status: 401, retry: false, title: 'Log in first' },
   Invalid: { status: 422, retry: false, title: 'The request has a mistake' },
-  IdempotencyConflict: { status: 422, retry: false, title: 'This Idempotency-Key named another request' },
+  IdempotencyConflict: {
+    status: 422,
+    retry: false,
+    title: 'This Idempotency-Key named another request',
+  },
   QuotaExceeded: { status: 429, retry: true, title: 'A quota is used up' },
   RateLimited: { status: 429, retry: true, title: 'Too many requests' },
   FilesystemBusy: { status: 409, retry: true, title: 'Another compute writes to this filesystem' },
-  FilesystemTooLarge: { status: 409, retry: false, title: 'The filesystem is over the cap of its tier' },
+  FilesystemTooLarge: {
+    status: 409,
+    retry: false,
+    title: 'The filesystem is over the cap of its tier',
+  },
   SnapshotCorrupt: { status: 409, retry: false, title: 'A snapshot failed its check' },
-  StaleGeneration: { status: 409, retry: false, title: 'A newer generation of this compute exists' },
+  StaleGeneration: {
+    status: 409,
+    retry: false,
+    title: 'A newer generation of this compute exists',
+  },
   StaleEpoch: { status: 409, retry: false, title: 'A newer writer owns this filesystem' },
   ImageNotFound: { status: 422, retry: false, title: 'No such image' },
-  IsolationUnavailable: { status: 503, retry: false, title: 'This machine cannot isolate a sandbox' },
+  IsolationUnavailable: {
+    status: 503,
+    retry: false,
+    title: 'This machine cannot isolate a sandbox',
+  },
   ProvisionFailed: { status: 503, retry: true, title: 'The sandbox did not start' },
   SandboxGone: { status: 503, retry: true, title: 'The sandbox is gone' },
   SidekickUnreachable: { status: 503, retry: true, title: 'The sidekick does not answer' },
   StoreUnavailable: { status: 503, retry: true, title: 'The object store does not answer' },
-  SaveFailed: { status: 503, retry: true, title: 'The filesystem could not be saved; the compute stays up' },
+  SaveFailed: {
+    status: 503,
+    retry: true,
+    title: 'The filesystem could not be saved; the compute stays up',
+  },
   Unavailable: { status: 503, retry: true, title: 'A part of the platform does not answer' },
 } as const
 
@@ -39,7 +59,12 @@ export const isFailureName = (name: unknown): name is FailureName =>
 export class DormouseError extends Error {
   override readonly name: FailureName
   readonly details: Readonly<Record<string, unknown>>
-  constructor(name: FailureName, message: string, details: Readonly<Record<string, unknown>> = {}, cause?: unknown) {
+  constructor(
+    name: FailureName,
+    message: string,
+    details: Readonly<Record<string, unknown>> = {},
+    cause?: unknown,
+  ) {
     super(message, { cause })
     this.name = name
     this.details = details

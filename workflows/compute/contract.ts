@@ -157,7 +157,11 @@ export interface CommandArgs {
   readonly wake: { readonly cause: Cause }
   readonly delete: { readonly cause: Cause; readonly purge: boolean }
   /** `lifetimeMs`: end the lifetime that long from now (0: never). `idleTimeoutMs`: new idle timeout. */
-  readonly extend: { readonly cause: Cause; readonly lifetimeMs?: number; readonly idleTimeoutMs?: number }
+  readonly extend: {
+    readonly cause: Cause
+    readonly lifetimeMs?: number
+    readonly idleTimeoutMs?: number
+  }
   /** Turns installed packages (/opt/env) into image `imageId`, whose row exists in state `pending`. */
   readonly commit: { readonly cause: Cause; readonly imageId: string }
   readonly checkpoint: { readonly cause: Cause }
