@@ -12,15 +12,19 @@ export interface AccessClaims {
   readonly sessionId: string
 }
 
-/** A JWT that names a user for 15 minutes; good at every door of this platform and nowhere else. */
-export const mintAccessToken = async (keys: SigningKeys, claims: AccessClaims): Promise<string> =>
+/** A JWT that names a user for 15 minutes (or less); good at every door of this platform and nowhere else. */
+export const mintAccessToken = async (
+  keys: SigningKeys,
+  claims: AccessClaims,
+  lifetimeS = ACCESS_TOKEN_LIFETIME_S,
+): Promise<string> =>
   new SignJWT({ sid: claims.sessionId })
     .setProtectedHeader({ alg: 'EdDSA', typ: ACCESS_TOKEN_TYPE, kid: await keyId(keys) })
     .setIssuer(ACCESS_TOKEN_ISSUER)
     .setAudience(ACCESS_TOKEN_AUDIENCE)
     .setSubject(claims.userId)
     .setIssuedAt()
-    .setExpirationTime(`${ACCESS_TOKEN_LIFETIME_S}s`)
+    .setExpirationTime(`${lifetimeS}s`)
     .sign(keys.privateKey)
 
 /** The claims, or undefined for everything that is not exactly a token this platform minted. */

@@ -64,6 +64,7 @@ describe('authenticate', () => {
       expect(await auth.authenticate({ headers }), JSON.stringify(Object.keys(headers))).toEqual({
         kind: 'user',
         userId: user.userId,
+        sessionId: expect.any(String),
         email: 'ann@example.com',
         groups: [{ groupId: user.personalGroupId, role: 'owner' }],
         personalGroupId: user.personalGroupId,

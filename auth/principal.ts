@@ -7,6 +7,8 @@ export interface Principal {
   readonly userId: string
   /** The API key's id, when one was used. */
   readonly keyId?: string
+  /** The login it came from, for a user: what is done in its name ends when that login is revoked. */
+  readonly sessionId?: string
   readonly email: string
   /** Groups and roles; an API key sees only its own group. */
   readonly groups: readonly { readonly groupId: string; readonly role: Role }[]

@@ -29,7 +29,7 @@ export const findUserPrincipal = async (
       and not exists (select 1 from refresh_tokens r where r.family_id = ${login.sessionId}
                       and r.revoked_at is not null)`.execute(db)
   const row = rows[0]
-  return row === undefined ? undefined : userPrincipal(row)
+  return row === undefined ? undefined : { ...userPrincipal(row), sessionId: login.sessionId }
 }
 
 export interface KeyRecord {
