@@ -173,6 +173,8 @@ export interface TerminalHello {
   readonly client: string
   readonly offset: number
   readonly earliest: number
+  /** Where the output stood at attach: all before it is replay. */
+  readonly end?: number
   readonly cols: number
   readonly rows: number
   readonly lastInputId: number

@@ -1,0 +1,132 @@
+import type { ExecRequest } from '../sidekick/protocol.ts'
+import { capture, exec, type ExecHandlers } from './exec.ts'
+import { filesOf } from './files.ts'
+import { openHttp, type Auth } from './http.ts'
+import { serverEvents } from './server-events.ts'
+import type {
+  Compute,
+  Filesystem,
+  Image,
+  LifeEvent,
+  NewCompute,
+  Page,
+  Session,
+  Snapshot,
+} from './types.ts'
+
+export interface ClientOptions {
+  readonly apiOrigin: string
+  readonly gatewayOrigin: string
+  readonly auth: Auth
+  readonly fetch?: typeof fetch
+}
+
+/** How long a call may wait for the compute to settle, in seconds. Without it: answered at once. */
+export interface Wait {
+  readonly wait?: number | undefined
+}
+
+export type Client = ReturnType<typeof openClient>
+
+/** Everything the API and the gateway do for a user, typed. Failures are thrown as Problem. */
+export const openClient = (options: ClientOptions) => {
+  const api = openHttp(options.apiOrigin, options.auth, options.fetch)
+  const gateway = openHttp(options.gatewayOrigin, options.auth, options.fetch)
+  const command = (id: string, name: string, { wait, ...body }: Wait) =>
+    api.json<Compute>('POST', `/api/computes/${id}/${name}`, { query: { wait }, json: body })
+
+  return {
+    api,
+    gateway,
+    login: (email: string, password: string) =>
+      api.json<Session>('POST', '/auth/login', { json: { email, password } }),
+    refresh: (refreshToken: string) =>
+      api.json<Session>('POST', '/auth/refresh', { json: { refreshToken } }),
+
+    computes: {
+      /** The same key and request again is the same compute. */
+      create: (compute: NewCompute, { wait, key }: Wait & { key?: string } = {}) =>
+        api.json<Compute>('POST', '/api/computes', {
+          query: { wait },
+          json: compute,
+          headers: { 'idempotency-key': key ?? globalThis.crypto.randomUUID() },
+        }),
+      get: (id: string) => api.json<Compute & { why?: unknown }>('GET', `/api/computes/${id}`),
+      page: (query: { cursor?: string; limit?: number; state?: string; name?: string } = {}) =>
+        api.json<Page<Compute>>('GET', '/api/computes', { query }),
+      hibernate: (id: string, wait: Wait = {}) => command(id, 'hibernate', { ...wait }),
+      wake: (id: string, wait: Wait = {}) => command(id, 'wake', { ...wait }),
+      retry: (id: string, wait: Wait = {}) => command(id, 'retry', { ...wait }),
+      checkpoint: (id: string, wait: Wait = {}) => command(id, 'checkpoint', { ...wait }),
+      /** Seconds from now until the lifetime ends (0: never), and a new idle timeout. */
+      extend: (id: string, change: { lifetime?: number; idle_timeout?: number } & Wait) =>
+        command(id, 'extend', change),
+      commit: (id: string, image: { name: string } & Wait) =>
+        command(id, 'commit', image) as unknown as Promise<Image>,
+      remove: (id: string, options: { purge?: boolean } & Wait = {}) =>
+        api
+          .send('DELETE', `/api/computes/${id}`, {
+            query: { wait: options.wait, purge: options.purge ? true : undefined },
+          })
+          .then(() => undefined),
+    },
+
+    events: {
+      page: (query: { computeId?: string; after?: string; limit?: number } = {}) =>
+        api.json<Page<LifeEvent>>('GET', eventsPath(query.computeId), {
+          query: { cursor: query.after, limit: query.limit },
+        }),
+      follow: async function* (query: {
+        readonly computeId?: string
+        readonly after?: string
+        readonly signal: AbortSignal
+        readonly onDrop?: () => void
+      }): AsyncGenerator<LifeEvent, void, undefined> {
+        for await (const event of serverEvents(api, eventsPath(query.computeId), query))
+          yield JSON.parse(event.data) as LifeEvent
+      },
+    },
+
+    filesystems: {
+      list: () => api.json<Page<Filesystem>>('GET', '/api/filesystems'),
+      snapshots: (id: string) =>
+        api.json<Page<Snapshot>>('GET', `/api/filesystems/${id}/snapshots`),
+      fork: (id: string, fork: { name?: string; snapshot_id?: string } = {}) =>
+        api.json<Filesystem>('POST', `/api/filesystems/${id}/fork`, { json: fork }),
+      restore: (id: string, snapshotId: string) =>
+        api.json<Filesystem>('POST', `/api/filesystems/${id}/restore`, {
+          json: { snapshot_id: snapshotId },
+        }),
+    },
+    images: { list: () => api.json<Page<Image>>('GET', '/api/images') },
+
+    /** A single-use ticket for one door of a compute, and the address it opens. */
+    door: (door: { compute_id: string; purpose: 'terminal' | 'port'; port?: number }) =>
+      api.json<{ ticket: string; url: string }>('POST', '/api/doors', { json: door }),
+
+    exec: (computeId: string, request: ExecRequest, handlers?: ExecHandlers) =>
+      exec(gateway, computeId, request, handlers),
+    capture: (computeId: string, request: ExecRequest) => capture(gateway, computeId, request),
+    files: (computeId: string) => filesOf(gateway, computeId),
+    stdin: (
+      computeId: string,
+      commandId: string,
+      body: ReadableStream<Uint8Array>,
+      signal?: AbortSignal,
+    ) =>
+      gateway
+        .send('POST', `/compute/${computeId}/commands/${commandId}/stdin`, {
+          query: { eof: 1 },
+          body,
+          signal,
+        })
+        .then(() => undefined),
+    kill: (computeId: string, commandId: string, signal: string) =>
+      gateway
+        .send('POST', `/compute/${computeId}/commands/${commandId}/signal`, { json: { signal } })
+        .then(() => undefined),
+  }
+}
+
+const eventsPath = (computeId: string | undefined): string =>
+  computeId === undefined ? '/api/events' : `/api/computes/${computeId}/events`

@@ -1,0 +1,110 @@
+/** What the API answers, as far as our clients read it. Times are ISO 8601, sizes are bytes. */
+export type ComputeState =
+  | 'requested'
+  | 'provisioning'
+  | 'restoring'
+  | 'running'
+  | 'hibernating'
+  | 'hibernated'
+  | 'waking'
+  | 'terminating'
+  | 'terminated'
+  | 'failed'
+
+/** States a compute rests in; the others pass. */
+export const RESTING: readonly ComputeState[] = ['running', 'hibernated', 'failed', 'terminated']
+
+export interface ComputeProblem {
+  readonly code: string
+  readonly message: string
+  readonly retryable: boolean
+  readonly at: string
+}
+
+export interface Compute {
+  readonly id: string
+  readonly name: string
+  readonly group_id: string
+  readonly owner_id: string
+  readonly image_name: string
+  readonly filesystem_id: string
+  readonly tier: string
+  readonly state: ComputeState
+  readonly reason: string
+  readonly actor: string
+  readonly since: string
+  readonly generation: number
+  /** Seconds; 0 is off. */
+  readonly idle_timeout: number
+  /** Seconds; 0 is off. */
+  readonly max_lifetime: number
+  readonly lifetime_ends_at: string | null
+  readonly problem: ComputeProblem | null
+  readonly created_at: string
+}
+
+export interface NewCompute {
+  readonly name?: string | undefined
+  readonly group_id?: string | undefined
+  readonly image_name?: string | undefined
+  readonly filesystem_id?: string | undefined
+  readonly idle_timeout?: number | undefined
+  readonly max_lifetime?: number | undefined
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly tier?: string | undefined
+  readonly network?: 'shared' | 'none' | undefined
+}
+
+export interface Filesystem {
+  readonly id: string
+  readonly name: string | null
+  readonly group_id: string
+  readonly head_snapshot_id: string | null
+  readonly created_at: string
+}
+
+export interface Snapshot {
+  readonly id: string
+  readonly reason: string
+  readonly entries: number
+  readonly size_bytes: number
+  readonly created_at: string
+}
+
+export interface Image {
+  readonly id: string
+  readonly name: string
+  readonly state: string
+  readonly created_at: string
+}
+
+export interface LifeEvent {
+  readonly cursor: string
+  readonly computeId: string | null
+  readonly generation: number | null
+  readonly type: string
+  readonly state: string | null
+  readonly reason: string | null
+  readonly actor: string
+  readonly data: Readonly<Record<string, unknown>>
+  readonly at: string
+}
+
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly next_cursor: string | null
+}
+
+export interface User {
+  readonly id: string
+  readonly email: string
+  readonly name: string
+}
+
+export interface Session {
+  readonly accessToken: string
+  readonly refreshToken: string
+  /** Seconds. */
+  readonly expiresIn: number
+  readonly user: User
+}
