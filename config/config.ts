@@ -26,6 +26,19 @@ const port = (env: Env, name: string, fallback: number): number => {
   return value
 }
 
+const count = (env: Env, name: string, fallback: number): number => {
+  const value = Number(env[name] || fallback)
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`${name} must be a whole number from 1, not "${env[name]}"`)
+  return value
+}
+
+const list = (env: Env, name: string): readonly string[] =>
+  (env[name] ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
+
 export const databaseUrl = (env: Env): string => required(env, 'DATABASE_URL')
 
 export const temporalConfig = (env: Env) => ({
@@ -55,7 +68,32 @@ export const apiConfig = (env: Env) => ({
   origin: required(env, 'DORMOUSE_API_ORIGIN'),
   gatewayOrigin: required(env, 'DORMOUSE_GATEWAY_ORIGIN'),
   temporalUiOrigin: env['TEMPORAL_UI_ORIGIN'],
+  portDomain: env['DORMOUSE_PORT_DOMAIN'] ?? 'localhost',
+  /** Further names it answers to, e.g. its address inside the cluster (`dormouse-api:8080`). */
+  extraHosts: list(env, 'DORMOUSE_API_HOSTS'),
+  /** Origins of other pages that may call it from a browser. */
+  corsOrigins: list(env, 'DORMOUSE_CORS_ORIGINS'),
+  /** Proxies in front of it, as addresses or networks, whose X-Forwarded-For is believed. */
+  trustedProxies: list(env, 'DORMOUSE_TRUSTED_PROXIES'),
+  rateLimitPerMinute: count(env, 'DORMOUSE_RATE_LIMIT_PER_MINUTE', 1200),
+  /** Logins of one address and email in a minute. */
+  loginLimitPerMinute: count(env, 'DORMOUSE_LOGIN_LIMIT_PER_MINUTE', 20),
+  /** Computes of one group that are not terminated. */
+  computesPerGroup: count(env, 'DORMOUSE_COMPUTES_PER_GROUP', 200),
+  /** Built page; nothing is served without it. */
+  webDir: env['DORMOUSE_WEB_DIR'],
+  /** Bearer token of whoever scrapes /metrics; without it only this machine may. */
+  metricsToken: env['DORMOUSE_METRICS_TOKEN'],
 })
+export type ApiConfig = ReturnType<typeof apiConfig>
+
+/** The operator made at the first start, when there are no users. */
+export const firstUser = (env: Env): { email: string; password: string } | undefined => {
+  const email = env['DORMOUSE_FIRST_EMAIL']
+  const password = env['DORMOUSE_FIRST_PASSWORD']
+  if (email === undefined || password === undefined) return undefined
+  return { email, password }
+}
 
 export const gatewayConfig = (env: Env) => ({
   host: env['DORMOUSE_GATEWAY_HOST'] ?? '127.0.0.1',

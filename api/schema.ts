@@ -1,0 +1,45 @@
+import {
+  Type,
+  type TProperties,
+  type TSchema,
+  type TObjectOptions,
+} from '@fastify/type-provider-typebox'
+
+/** A request's object: a property it does not name is refused, never dropped in silence. */
+export const Closed = <T extends TProperties>(properties: T, options: TObjectOptions = {}) =>
+  Type.Object(properties, { ...options, additionalProperties: false })
+
+export const Id = (description?: string) =>
+  Type.String({
+    pattern: '^[a-z][a-z0-9]{0,39}$',
+    ...(description === undefined ? {} : { description }),
+  })
+
+export const Timestamp = Type.String({ format: 'date-time' })
+
+export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+
+export const Page = {
+  cursor: Type.Optional(
+    Type.String({ maxLength: 80, description: '`next_cursor` of the page before' }),
+  ),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: 'Default 50' })),
+}
+
+export const ById = Closed({ id: Id() })
+
+/** RFC 9457, with a `code` from docs/errors.md. */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: 'A name from docs/errors.md' }),
+    detail: Type.String(),
+    field: Type.Optional(Type.String({ description: 'What in the request is wrong' })),
+    requestId: Type.String(),
+    retry: Type.Boolean({ description: 'Whether the same request may succeed later' }),
+    details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  },
+  { $id: 'Problem' },
+)
