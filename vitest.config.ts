@@ -1,0 +1,37 @@
+import { configDefaults, defineConfig } from 'vitest/config'
+
+const serverSuite = {
+  pool: 'forks',
+  // One stack at a time: the suites kill processes and measure time.
+  fileParallelism: false,
+  globalSetup: ['test/support/servers.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 180_000,
+  teardownTimeout: 30_000,
+} as const
+
+export default defineConfig({
+  test: {
+    exclude: [...configDefaults.exclude, 'dist/**'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['**/*.test.{ts,tsx}'],
+          exclude: [
+            ...configDefaults.exclude,
+            'dist/**',
+            '**/*.e2e.test.{ts,tsx}',
+            '**/*.faults.test.{ts,tsx}',
+          ],
+        },
+      },
+      { extends: true, test: { name: 'e2e', include: ['**/*.e2e.test.{ts,tsx}'], ...serverSuite } },
+      {
+        extends: true,
+        test: { name: 'faults', include: ['**/*.faults.test.{ts,tsx}'], ...serverSuite },
+      },
+    ],
+  },
+})
