@@ -103,7 +103,21 @@ export const gatewayConfig = (env: Env) => ({
   portDomain: env['DORMOUSE_PORT_DOMAIN'] ?? 'localhost',
   apiUrl: env['DORMOUSE_API_URL'] ?? required(env, 'DORMOUSE_API_ORIGIN'),
   apiOrigin: required(env, 'DORMOUSE_API_ORIGIN'),
+  /** As keyConfig's; the gateway needs no key that opens sealed values. */
+  signingKey: required(env, 'DORMOUSE_SIGNING_KEY'),
+  /** Further names it answers to, e.g. its address inside the cluster (`dormouse-gateway:8081`). */
+  extraHosts: list(env, 'DORMOUSE_GATEWAY_HOSTS'),
+  /** Origins of other pages that may call it and open sockets from a browser. */
+  corsOrigins: list(env, 'DORMOUSE_CORS_ORIGINS'),
+  metricsToken: env['DORMOUSE_METRICS_TOKEN'],
+  /** Open sockets of one user. */
+  socketsPerUser: count(env, 'DORMOUSE_GATEWAY_SOCKETS_PER_USER', 256),
+  /** How long a request waits for its compute to wake. */
+  wakeWaitMs: milliseconds(env, 'DORMOUSE_GATEWAY_WAKE_WAIT_MS', 60_000),
+  /** How long requests under way may go on after SIGTERM. */
+  drainMs: milliseconds(env, 'DORMOUSE_GATEWAY_DRAIN_MS', 10_000),
 })
+export type GatewayConfig = ReturnType<typeof gatewayConfig>
 
 export const runtimeConfig = (env: Env) => ({
   runtime: env['DORMOUSE_RUNTIME'] ?? 'local',
