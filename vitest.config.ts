@@ -30,7 +30,13 @@ export default defineConfig({
       { extends: true, test: { name: 'e2e', include: ['**/*.e2e.test.{ts,tsx}'], ...serverSuite } },
       {
         extends: true,
-        test: { name: 'faults', include: ['**/*.faults.test.{ts,tsx}'], ...serverSuite },
+        test: {
+          name: 'faults',
+          include: ['**/*.faults.test.{ts,tsx}'],
+          ...serverSuite,
+          // the catalogue's own figures: 100 lives, 100 killed saves, ten minutes without a store
+          testTimeout: 2_400_000,
+        },
       },
     ],
   },
