@@ -15,6 +15,7 @@ export const FAILURES = {
     title: 'This Idempotency-Key named another request',
   },
   QuotaExceeded: { status: 429, retry: true, title: 'A quota is used up' },
+  WrongHost: { status: 421, retry: false, title: 'This server does not answer to that name' },
   RateLimited: { status: 429, retry: true, title: 'Too many requests' },
   FilesystemBusy: { status: 409, retry: true, title: 'Another compute writes to this filesystem' },
   FilesystemTooLarge: {

@@ -111,13 +111,31 @@ export interface ComputeMemory {
   readonly since: string
   readonly cause: Cause
   readonly problem?: ComputeProblem
-  /** ISO time; the lifetime ends then, if set. */
-  readonly lifetimeEndsAt?: string
   readonly idleTimeoutMs: number
   readonly callOffs: number
+  readonly saveFailures: number
+  /** Sandboxes lost in a row, each soon after its start. */
+  readonly losses: number
   readonly lastCheckpointAt?: string
+  /** The sandbox or its kept tree may hold writes that no snapshot has. */
+  readonly unsaved: boolean
+  readonly clock?: Clock
   /** Wishes that arrived and were not yet served. */
   readonly wishes: readonly Wish[]
+}
+
+/** What the running plot waits for, in epoch milliseconds; present from `running` until it stops. */
+export interface Clock {
+  readonly upSinceMs: number
+  readonly idleCheckAtMs?: number
+  readonly checkpointAtMs?: number
+  readonly endsAtMs?: number
+  /** Why it will end then; a lifetime unless a schedule asked while it was in use. */
+  readonly endCause?: Cause
+  /** Announcements of that end that were made, as moments before it. */
+  readonly announcedMs: readonly number[]
+  /** A hibernation that was asked for and could not be saved is tried again then. */
+  readonly retry?: { readonly atMs: number; readonly cause: Cause }
 }
 
 export type Wish =
@@ -125,6 +143,8 @@ export type Wish =
   | { readonly kind: 'wake'; readonly cause: Cause }
   | { readonly kind: 'delete'; readonly cause: Cause; readonly purge: boolean }
   | { readonly kind: 'retry'; readonly cause: Cause }
+  | { readonly kind: 'checkpoint'; readonly cause: Cause }
+  | { readonly kind: 'commit'; readonly cause: Cause; readonly imageId: string }
   | { readonly kind: 'lost'; readonly cause: Cause; readonly generation: number }
 
 /** What every command answers and the status query shows. */
@@ -186,6 +206,8 @@ export const SETTLED_UPDATE = 'settled'
 export const VIEW_QUERY = 'view'
 /** Signal `observed`: something outside saw the sandbox of that generation die or its node drain. */
 export const OBSERVED_SIGNAL = 'observed'
+/** Signal `refresh`: compare with the row and the sandbox again, then continue as new on today's code. */
+export const REFRESH_SIGNAL = 'refresh'
 export interface Observation {
   readonly generation: number
   readonly what: 'gone' | 'draining'

@@ -1,0 +1,101 @@
+/**
+ * The row and the runtime know what is true; a run that was started anew, reset, or met something
+ * newer than itself asks them and carries on from what they say.
+ */
+import type { Recollection } from '../../../activities/contract.ts'
+import type { Cause } from '../contract.ts'
+import { showSearchable } from '../display.ts'
+import { note, recall, record, stop } from '../effects.ts'
+import { arrive, move, settleServing, target, type Life } from '../life.ts'
+import { isComingUp, isSettled } from '../lifecycle.ts'
+import { backOff, startClock } from '../timers.ts'
+import { pause } from '../wait.ts'
+
+const RECOVERED: Cause = { reason: 'recovered', actor: 'system:workflow' }
+
+export const recover = async (life: Life): Promise<void> => {
+  life.lookAgain = false
+  life.recalls += 1
+  const { backOffMs } = life.input.timings
+  if (life.recalls > 2) await pause(life, backOff(life.recalls - 2, backOffMs), 'ask again later')
+  const seen = await recall({ computeId: life.input.computeId })
+  keepWhatWasUnderWay(life)
+  if (seen.deleteRequested !== undefined || seen.state === 'terminating') wantDelete(life, seen)
+  await adopt(life, seen)
+  life.known = true
+  if (isSettled(life.memory.state)) showSearchable(life)
+}
+
+const adopt = async (life: Life, seen: Recollection): Promise<void> => {
+  const { memory } = life
+  const sameGeneration = memory.generation === seen.generation
+  const stillUp = sameGeneration && memory.clock !== undefined
+  memory.generation = seen.generation
+  if (isComingUp(seen.state)) {
+    // It never was open, so the next generation may take its place; a kept tree stays kept.
+    if (seen.sandbox === 'live')
+      await stop({ ...target(life), to: null, cause: RECOVERED, keepTree: true })
+    const first = seen.state === 'requested' || seen.state === 'provisioning'
+    arrive(life, first ? seen.state : 'waking', seen.cause, seen.since)
+    delete memory.clock
+    return
+  }
+  if (seen.state !== 'running' && seen.state !== 'hibernating') {
+    arrive(life, seen.state, seen.cause, seen.since)
+    if (seen.problem !== undefined) memory.problem = seen.problem
+    if (seen.state === 'terminating' && seen.sandbox === 'live') memory.clock ??= newClock(life)
+    else delete memory.clock
+    memory.unsaved = memory.clock !== undefined || (memory.unsaved && seen.state !== 'hibernated')
+    return
+  }
+  arrive(life, 'running', seen.cause, seen.since)
+  memory.unsaved = true
+  if (seen.sandbox === 'gone') return lose(life, stillUp)
+  if (!stillUp) memory.clock = newClock(life)
+  if (seen.state === 'hibernating') {
+    arrive(life, 'running', RECOVERED, new Date().toISOString())
+    await record({ ...target(life), to: 'running', cause: RECOVERED })
+  } else if (!stillUp)
+    await note({ ...target(life), type: 'adopted', cause: RECOVERED, detail: {} })
+}
+
+const newClock = (life: Life) =>
+  startClock(Date.now(), life.input.timings, life.memory.idleTimeoutMs, true)
+
+/** The sandbox of this generation vanished: say since when writes may be lost, and start the next one. */
+const lose = async (life: Life, stillUp: boolean): Promise<void> => {
+  const { memory, input } = life
+  const now = Date.now()
+  const upSinceMs = stillUp ? (memory.clock?.upSinceMs ?? now) : Date.parse(memory.since)
+  memory.losses = now - upSinceMs > input.timings.provisionRetryForMs ? 1 : memory.losses + 1
+  const cause = life.lossCause ?? { reason: 'lost', actor: 'system:workflow' }
+  life.lossCause = undefined
+  const lossSince =
+    (stillUp ? memory.lastCheckpointAt : undefined) ?? new Date(upSinceMs).toISOString()
+  await stop({ ...target(life), to: 'waking', cause, keepTree: true, detail: { lossSince } })
+  move(life, 'lost', cause)
+  delete memory.clock
+}
+
+/** A person's wish goes on in the state that is found; what needed the old sandbox has failed. */
+const keepWhatWasUnderWay = (life: Life): void => {
+  const entry = life.serving
+  if (entry === undefined) return
+  const { wish } = entry
+  if (wish.kind === 'checkpoint' || wish.kind === 'commit')
+    return settleServing(life, {
+      ok: false,
+      code: 'SandboxGone',
+      message: 'the sandbox is gone; ask again when the compute runs',
+    })
+  life.serving = undefined
+  if (wish.kind !== 'lost' && !(wish.kind === 'hibernate' && wish.automatic))
+    life.queue.unshift(entry)
+}
+
+const wantDelete = (life: Life, seen: Recollection): void => {
+  life.deleteByMs ??= Date.now() + life.input.timings.deleteSaveForMs
+  if (life.queue.some((entry) => entry.wish.kind === 'delete')) return
+  const purge = seen.deleteRequested?.purge ?? false
+  life.queue.unshift({ wish: { kind: 'delete', cause: seen.cause, purge }, tickets: [] })
+}

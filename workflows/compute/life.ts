@@ -1,0 +1,127 @@
+/** What one run holds: the memory that outlives it, and what is asked and under way right now. */
+import { log } from '@temporalio/workflow'
+import type { FailureName } from '../errors.ts'
+import type { Cause, ComputeInput, ComputeMemory, ComputeState, ComputeView } from './contract.ts'
+import { failure } from './failures.ts'
+import { next, type LifecycleEvent } from './lifecycle.ts'
+import type { Entry } from './queue.ts'
+
+export type Outcome =
+  | { readonly ok: true; readonly value?: unknown }
+  | {
+      readonly ok: false
+      readonly code: FailureName
+      readonly message: string
+      readonly details?: Readonly<Record<string, unknown>>
+    }
+
+type Memory = { -readonly [K in keyof Omit<ComputeMemory, 'wishes'>]: ComputeMemory[K] }
+
+export interface Life {
+  readonly input: ComputeInput
+  readonly memory: Memory
+  /** False until a recovering run has asked the row; nothing is judged before. */
+  known: boolean
+  readonly queue: Entry[]
+  serving: Entry | undefined
+  readonly outcomes: Map<number, Outcome>
+  tickets: number
+  /** A delete was asked: nothing may take longer than this moment. */
+  deleteByMs: number | undefined
+  /** The clock was moved; the running plot must look at it again. */
+  rearm: boolean
+  /** This run is a reset one and has noticed it. */
+  resetSeen: boolean
+  /** Something says that this run's memory may be old. */
+  lookAgain: boolean
+  /** Continue as new at the next rest: asked for, or this run has slept, or was cancelled. */
+  renew: boolean
+  /** Recalls in a row without reaching a rest. */
+  recalls: number
+  /** What an observer gave as the reason of a loss that is being confirmed. */
+  lossCause: Cause | undefined
+  /** What keeps it up, as the last probe said. */
+  activity: string | null
+}
+
+export const begin = (input: ComputeInput): Life => {
+  const { wishes, ...memory } = input.memory ?? firstMemory(input)
+  return {
+    input,
+    memory,
+    known: input.recover !== true,
+    queue: wishes.map((wish) => ({ wish, tickets: [] })),
+    serving: undefined,
+    outcomes: new Map(),
+    tickets: 0,
+    deleteByMs: wishes.some((wish) => wish.kind === 'delete')
+      ? Date.now() + input.timings.deleteSaveForMs
+      : undefined,
+    rearm: false,
+    lookAgain: false,
+    resetSeen: false,
+    renew: false,
+    recalls: 0,
+    lossCause: undefined,
+    activity: null,
+  }
+}
+
+const firstMemory = (input: ComputeInput): ComputeMemory => ({
+  state: 'requested',
+  generation: 0,
+  since: new Date().toISOString(),
+  cause: input.cause,
+  idleTimeoutMs: input.timings.idleTimeoutMs,
+  callOffs: 0,
+  saveFailures: 0,
+  losses: 0,
+  unsaved: false,
+  wishes: [],
+})
+
+/** Takes `event`'s way through the lifecycle; a way that the table does not know is a bug of the plot. */
+export const move = (life: Life, event: LifecycleEvent, cause: Cause): void => {
+  const to = next(life.memory.state, event)
+  if (to === undefined)
+    throw failure('InvalidState', `no way from ${life.memory.state} by ${event}`)
+  arrive(life, to, cause, new Date().toISOString())
+}
+
+export const arrive = (life: Life, state: ComputeState, cause: Cause, since: string): void => {
+  log.info(`${life.memory.state} to ${state}`, { reason: cause.reason, actor: cause.actor })
+  life.memory.state = state
+  life.memory.since = since
+  life.memory.cause = cause
+}
+
+export const settle = (life: Life, entry: Entry | undefined, outcome: Outcome): void => {
+  for (const ticket of entry?.tickets ?? []) life.outcomes.set(ticket, outcome)
+}
+
+/** Ends the wish that is under way and tells those who wait for it. */
+export const settleServing = (life: Life, outcome: Outcome): void => {
+  settle(life, life.serving, outcome)
+  life.serving = undefined
+}
+
+export const target = (life: Life) => ({
+  computeId: life.input.computeId,
+  generation: life.memory.generation,
+})
+
+export const viewOf = (life: Life): ComputeView => {
+  const { state, generation, since, cause, problem, clock, idleTimeoutMs } = life.memory
+  return {
+    computeId: life.input.computeId,
+    state,
+    generation,
+    since,
+    cause,
+    ...(problem === undefined ? {} : { problem }),
+    ...(clock?.endsAtMs === undefined
+      ? {}
+      : { lifetimeEndsAt: new Date(clock.endsAtMs).toISOString() }),
+    idleTimeoutMs,
+  }
+}

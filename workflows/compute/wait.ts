@@ -1,0 +1,66 @@
+/** Waiting: every wait of the plot goes through here, so that nothing outlasts a delete. */
+import { CancellationScope, condition, patched, workflowInfo } from '@temporalio/workflow'
+import type { Life } from './life.ts'
+import { mayRenew } from './renew.ts'
+
+/** Something is there to do before any timer. */
+export const hasWork = (life: Life): boolean =>
+  life.queue.length > 0 || life.rearm || life.lookAgain || mayRenew(life) || wasReset(life)
+
+/** Waits for work, at most `delayMs`; true when work came first. */
+export const waitForWork = async (
+  life: Life,
+  delayMs: number | undefined,
+  summary: string,
+): Promise<boolean> => {
+  if (hasWork(life)) return true
+  if (delayMs === undefined) {
+    await condition(() => hasWork(life))
+    return true
+  }
+  // A timeout of 0 has another meaning to condition().
+  return delayMs < 1 ? false : condition(() => hasWork(life), delayMs, { summary })
+}
+
+/** A back-off that a delete ends at once. */
+export const pause = async (life: Life, delayMs: number, summary: string): Promise<void> => {
+  if (life.deleteByMs !== undefined || delayMs < 1) return
+  await condition(() => life.deleteByMs !== undefined, delayMs, { summary })
+}
+
+/**
+ * Runs an activity that a delete may cut short: it may go on until the delete's bound, or `graceMs`
+ * after the delete came, and is cancelled then.
+ */
+export const untilDeleted = async <T>(
+  life: Life,
+  run: () => Promise<T>,
+  graceMs = Number.POSITIVE_INFINITY,
+): Promise<T> => {
+  const scope = new CancellationScope({ cancellable: true })
+  let ended = false
+  const work = scope.run(run).finally(() => {
+    ended = true
+  })
+  work.catch(() => undefined)
+  await condition(() => ended || life.deleteByMs !== undefined)
+  if (!ended) {
+    const leftMs = Math.max(1, Math.min(graceMs, (life.deleteByMs ?? 0) - Date.now()))
+    const inTime = await condition(() => ended, leftMs, { summary: 'a delete waits for this' })
+    if (!inTime) scope.cancel()
+  }
+  return work
+}
+
+/**
+ * A run that was reset in the UI replays an old memory. The marker that patched() writes is what makes
+ * the moment after the replay visible to code, and the same on every later replay.
+ */
+const wasReset = (life: Life): boolean => {
+  const { runId, originalExecutionRunId } = workflowInfo()
+  if (runId === originalExecutionRunId || life.resetSeen) return false
+  if (!patched('look-again-after-reset')) return false
+  life.resetSeen = true
+  life.lookAgain = true
+  return true
+}
