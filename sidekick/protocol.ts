@@ -35,6 +35,7 @@ export const SIDEKICK_ERRORS = {
   too_large: 413, // caps: 10 GiB, 1 M entries
   invalid: 422,
   input_full: 429,
+  no_listener: 502, // nothing in the compute listens on that port
   frozen: 503,
   not_open: 503,
   no_space: 507,

@@ -1,0 +1,24 @@
+import type { SidekickContext } from '../context.ts'
+import type { ActivityStatus } from '../protocol.ts'
+import type { Router } from '../router.ts'
+import { memoryBytes } from './memory.ts'
+
+export const registerActivity = (
+  router: Router,
+  context: SidekickContext,
+  counts: { readonly terminals: () => number; readonly commands: () => number },
+): void => {
+  router.on(
+    'GET',
+    '/v1/activity',
+    { scope: 'use', during: ['claimed', 'open', 'frozen', 'retired'] },
+    (): ActivityStatus => ({
+      idleForMs: context.activity.idleForMs(),
+      reason: context.activity.reason(),
+      dirty: context.dirty(),
+      terminals: counts.terminals(),
+      commands: counts.commands(),
+      memoryBytes: memoryBytes(context.processes),
+    }),
+  )
+}

@@ -1,0 +1,146 @@
+import { request as dial, type ClientRequest, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { errno, Failure } from '../errors.ts'
+import type { HttpCall, SocketCall } from '../router.ts'
+import type { Sockets } from '../sockets.ts'
+import { closeFrame, FrameMeter } from './frame-meter.ts'
+import { requestHeaders, responseHeaders } from './headers.ts'
+import { nothingListens, type Listener } from './listeners.ts'
+
+/** One HTTP request to a server in the compute, streamed both ways. Errors: no_listener. */
+export const proxyHttp = async (
+  call: HttpCall,
+  listener: Listener,
+  touch: () => void,
+): Promise<void> => {
+  const { request, response } = call
+  const upstream = dialListener(call, listener, ['Connection', 'close'])
+  response.once('close', () => upstream.destroy())
+  request.on('data', touch)
+  request.pipe(upstream)
+  const answer = await answered(upstream, listener)
+  touch()
+  response.writeHead(
+    answer.statusCode ?? 502,
+    answer.statusMessage,
+    responseHeaders(answer.rawHeaders),
+  )
+  response.flushHeaders() // an event stream shows its beginning at once
+  answer.on('data', touch)
+  answer.on('error', () => response.destroy())
+  answer.pipe(response)
+}
+
+/** An upgrade (WebSocket or other) to a server in the compute. Errors: no_listener. */
+export const proxyUpgrade = async (
+  call: SocketCall,
+  listener: Listener,
+  touch: () => void,
+  sockets: Sockets,
+): Promise<void> => {
+  const { socket, head, request } = call
+  const protocol = request.headers.upgrade ?? ''
+  const upstream = dialListener(call, listener, ['Connection', 'Upgrade', 'Upgrade', protocol])
+  socket.once('close', () => upstream.destroy())
+  const switched = new Promise<readonly [IncomingMessage, Duplex, Buffer]>((resolve) =>
+    upstream.once('upgrade', (answer, inner, first) => resolve([answer, inner, first])),
+  )
+  upstream.end()
+  const first = await Promise.race([switched, answered(upstream, listener)])
+  touch()
+  if (!Array.isArray(first)) return passRefusal(socket, first as IncomingMessage)
+  const [answer, inner, innerHead] = first as Awaited<typeof switched>
+  writeHead(socket, answer, ['Connection', 'Upgrade', 'Upgrade', protocol])
+  join(socket, inner, { head, innerHead, touch, sockets, webSocket: /^websocket$/i.test(protocol) })
+}
+
+const dialListener = (
+  { request, rest }: HttpCall | SocketCall,
+  { host, port }: Listener,
+  connection: readonly string[],
+): ClientRequest => {
+  const body = request.headers['transfer-encoding'] ? ['Transfer-Encoding', 'chunked'] : []
+  const upstream = dial({
+    host,
+    port,
+    method: request.method,
+    path: rest,
+    headers: [...requestHeaders(request.rawHeaders), ...connection, ...body],
+    agent: false,
+  })
+  upstream.setNoDelay(true)
+  upstream.on('error', () => {})
+  return upstream
+}
+
+const answered = (upstream: ClientRequest, { port }: Listener): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    upstream.once('response', resolve)
+    upstream.once('error', (error) =>
+      reject(
+        errno(error) === 'ECONNREFUSED'
+          ? nothingListens(port)
+          : new Failure('no_listener', `The server on port ${port} broke off without an answer.`),
+      ),
+    )
+  })
+
+const writeHead = (
+  socket: Duplex,
+  answer: IncomingMessage,
+  connection: readonly string[],
+): void => {
+  const headers = [...responseHeaders(answer.rawHeaders), ...connection]
+  const lines = Array.from(
+    { length: headers.length / 2 },
+    (_, index) => `${headers[2 * index]}: ${headers[2 * index + 1]}\r\n`,
+  )
+  socket.write(
+    `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n${lines.join('')}\r\n`,
+    'latin1',
+  )
+}
+
+/** The server would not switch: its answer, and the end; the connection is never used again. */
+const passRefusal = (socket: Duplex, answer: IncomingMessage): void => {
+  writeHead(socket, answer, ['Connection', 'close'])
+  answer.pipe(socket)
+}
+
+const join = (
+  outer: Duplex,
+  inner: Duplex,
+  options: {
+    readonly head: Buffer
+    readonly innerHead: Buffer
+    readonly touch: () => void
+    readonly sockets: Sockets
+    readonly webSocket: boolean
+  },
+): void => {
+  const { webSocket, touch } = options
+  const [inward, outward] = [new FrameMeter(), new FrameMeter()]
+  const watch = (meter: FrameMeter) => (bytes: Buffer) => {
+    if (!webSocket || meter.sawData(bytes)) touch()
+  }
+  const end = () => {
+    forget()
+    outer.destroy()
+    inner.destroy()
+  }
+  const forget = options.sockets.addCloser((code, reason) => {
+    if (webSocket && outward.atBoundary) {
+      inner.unpipe(outer)
+      outer.end(closeFrame(code, reason))
+      inner.destroy()
+      forget()
+    } else end()
+  })
+  for (const side of [outer, inner]) side.on('error', end).on('close', end)
+  outer.on('data', watch(inward))
+  inner.on('data', watch(outward))
+  if (options.head.length > 0) outer.unshift(options.head)
+  if (options.innerHead.length > 0) inner.unshift(options.innerHead)
+  outer.pipe(inner)
+  inner.pipe(outer)
+}
