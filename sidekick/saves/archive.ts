@@ -1,0 +1,155 @@
+/**
+ * Writes one save: a pax tar of the trees (or of what changed since a base) through zstd.
+ * Runs on a thread of its own: reading is synchronous there while zstd works on another, which
+ * keeps both busy without a promise per file.
+ */
+import { writeSync } from 'node:fs'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { pack, type Pack } from 'tar-stream'
+import { changesBetween, type BaseScan } from './delta.ts'
+import { appendEntry, type EntrySource, putPieces } from './archive-entry.ts'
+import { readIndex } from './index-file.ts'
+import { closingLine, openingLine, REMOVED_LIST_PATH, removedLine } from './removed-list.ts'
+import type { SavedIndex } from './saved-index.ts'
+import { scanTrees, type Caps, type Scan } from './scan.ts'
+import { isHardLinked, type TreeEntry } from './tree-entry.ts'
+import type { TreeName, TreeRoots } from './tree-path.ts'
+import { compressor } from './zstd.ts'
+
+export interface ArchiveJob {
+  readonly saveId: string
+  readonly base: SavedIndex | null
+  readonly roots: TreeRoots
+  readonly trees: readonly TreeName[]
+  readonly caps: Caps
+  /** Two empty files, open for reading and writing. */
+  readonly indexFd: number
+  readonly removedFd: number
+}
+
+export interface ArchiveOutput {
+  /** Once everything was counted and no cap was hit, before the first byte. */
+  begin(kind: 'full' | 'delta'): void
+  write(chunk: Buffer): Promise<void>
+}
+
+export interface ArchiveResult {
+  readonly index: SavedIndex
+  /** Tar entries in the stream, the list of removals included. */
+  readonly entries: number
+}
+
+const BATCH_BYTES = 1024 * 1024
+
+/** Errors: too_large before any byte; forbidden. */
+export const writeArchive = async (
+  job: ArchiveJob,
+  output: ArchiveOutput,
+): Promise<ArchiveResult> => {
+  const scan = scanTrees(job)
+  const difference = job.base && compare(job.base, scan, job.removedFd)
+  output.begin(difference ? 'delta' : 'full')
+  const tar = pack({ highWaterMark: BATCH_BYTES })
+  const writing = difference
+    ? writeDelta(tar, job, scan, difference)
+    : writeEntries(tar, job, scan, readIndex(scan.index.fd, scan.index.lengthBytes))
+  // Without a listener a failure before the pipeline reads would end the process.
+  writing.catch((error: Error) => tar.destroy(error))
+  await pipeline(
+    Readable.from(inBatches(tar as unknown as AsyncIterable<Buffer>), {
+      objectMode: false,
+      highWaterMark: 2 * BATCH_BYTES,
+    }),
+    compressor(),
+    async (compressed: AsyncIterable<Buffer>) => {
+      for await (const chunk of compressed) await output.write(chunk)
+    },
+  )
+  return { index: scan.index, entries: await writing }
+}
+
+interface Difference {
+  readonly base: SavedIndex
+  readonly scan: BaseScan
+  readonly removedBytes: number
+  /** Inodes with several names of which one changed: all their names go into the delta. */
+  readonly linked: ReadonlySet<bigint>
+}
+
+const compare = (base: SavedIndex, scan: Scan, removedFd: number): Difference => {
+  const suspects = new Set([...base.scan.suspects, ...scan.suspects])
+  const since = { ...base.scan, suspects }
+  const linked = new Set<bigint>()
+  let removedBytes = writeSync(removedFd, openingLine(base.saveId), 0)
+  let isFirst = true
+  for (const change of changesBetween(read(base), read(scan.index), since)) {
+    if (change.kind === 'removed') {
+      removedBytes += writeSync(removedFd, removedLine(change.path, isFirst), removedBytes)
+      isFirst = false
+    } else if (change.kind === 'changed' && isHardLinked(change.entry)) linked.add(change.entry.ino)
+  }
+  removedBytes += writeSync(removedFd, closingLine, removedBytes)
+  return { base, scan: since, removedBytes, linked }
+}
+
+const writeDelta = async (
+  tar: Pack,
+  job: ArchiveJob,
+  scan: Scan,
+  { base, scan: since, removedBytes, linked }: Difference,
+): Promise<number> => {
+  const list = { ...REMOVED_LIST_ENTRY, size: removedBytes }
+  await putPieces(tar, job.removedFd, list, [{ offset: 0, length: removedBytes }])
+  const changed = function* (): Generator<TreeEntry> {
+    for (const change of changesBetween(read(base), read(scan.index), since))
+      if (
+        change.kind === 'changed' ||
+        (change.kind === 'same' && isHardLinked(change.entry) && linked.has(change.entry.ino))
+      )
+        yield change.entry
+  }
+  return 1 + (await writeEntries(tar, job, scan, changed()))
+}
+
+const writeEntries = async (
+  tar: Pack,
+  job: ArchiveJob,
+  scan: Scan,
+  entries: Iterable<TreeEntry>,
+): Promise<number> => {
+  const source: EntrySource = { ...scan, roots: job.roots, firstNames: new Map() }
+  let count = 0
+  for (const entry of entries) if (await appendEntry(tar, source, entry)) count += 1
+  tar.finalize()
+  return count
+}
+
+const REMOVED_LIST_ENTRY = {
+  path: REMOVED_LIST_PATH,
+  type: 'file',
+  mode: 0o600,
+  uid: 0,
+  gid: 0,
+  mtimeNs: 0n,
+} as const
+
+const read = (index: SavedIndex): Generator<TreeEntry> => readIndex(index.fd, index.lengthBytes)
+
+/** Many small pieces as few large ones: each costs zstd a trip to its thread. */
+async function* inBatches(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  let batch = Buffer.allocUnsafeSlow(BATCH_BYTES)
+  let used = 0
+  for await (const piece of pieces) {
+    for (let from = 0; from < piece.length;) {
+      const copied = piece.copy(batch, used, from)
+      from += copied
+      used += copied
+      if (used < BATCH_BYTES) continue
+      yield batch
+      batch = Buffer.allocUnsafeSlow(BATCH_BYTES)
+      used = 0
+    }
+  }
+  yield batch.subarray(0, used)
+}

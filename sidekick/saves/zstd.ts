@@ -1,0 +1,48 @@
+/**
+ * zstd of the Node that ships with the sidekick (24). Looked up at the call: the other parts of
+ * the platform, and their types, are those of Node 20.
+ */
+import type { Transform } from 'node:stream'
+import * as zlib from 'node:zlib'
+
+interface Zstd {
+  createZstdCompress(options: ZstdOptions): Transform
+  createZstdDecompress(options: ZstdOptions): Transform
+  readonly constants: Readonly<Record<string, number>>
+}
+interface ZstdOptions {
+  readonly chunkSize: number
+  readonly params: Readonly<Record<number, number>>
+}
+
+const CHUNK_BYTES = 1024 * 1024
+/** The fastest: most of a tree is written once and read rarely. */
+const LEVEL = 1
+/** 8 MiB: more than our level ever uses, and all a hostile frame may make us allocate. */
+const LARGEST_WINDOW_LOG = 23
+
+const zstd = (): Zstd => {
+  if (!('createZstdCompress' in zlib)) throw new Error('saving needs Node 24 (zstd)')
+  return zlib as unknown as Zstd
+}
+
+/** One frame, with a checksum of the content at its end. */
+export const compressor = (): Transform => {
+  const { createZstdCompress, constants } = zstd()
+  return createZstdCompress({
+    chunkSize: CHUNK_BYTES,
+    params: {
+      [constants['ZSTD_c_compressionLevel'] ?? 0]: LEVEL,
+      [constants['ZSTD_c_checksumFlag'] ?? 0]: 1,
+    },
+  })
+}
+
+/** Fails on what is cut short or does not match its checksum. */
+export const decompressor = (): Transform => {
+  const { createZstdDecompress, constants } = zstd()
+  return createZstdDecompress({
+    chunkSize: CHUNK_BYTES,
+    params: { [constants['ZSTD_d_windowLogMax'] ?? 0]: LARGEST_WINDOW_LOG },
+  })
+}
