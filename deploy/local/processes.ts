@@ -33,6 +33,8 @@ export interface Supervised {
 export interface Processes {
   readonly logDir: string
   start(spec: ProcessSpec): Supervised
+  /** Ends whatever still runs, all together. */
+  stopAll(): Promise<void>
   /** SIGKILL to all that run, at once. */
   killAll(): void
 }
@@ -50,6 +52,7 @@ export const superviseProcesses = (options: {
   mkdirSync(options.logDir, { recursive: true })
   mkdirSync(options.recordDir, { recursive: true })
   const running = new Set<ChildProcess>()
+  const supervised = new Set<Supervised>()
 
   const start = (spec: ProcessSpec): Supervised => {
     const stopping = new AbortController()
@@ -97,12 +100,13 @@ export const superviseProcesses = (options: {
     }
     launch()
 
-    return {
+    const self: Supervised = {
       name: spec.name,
       pid: () => child?.pid,
       lastExit: () => (child === undefined ? lastExit : undefined),
       async stop() {
         stopping.abort()
+        supervised.delete(self)
         const ending = child
         if (ending?.pid !== undefined) {
           ending.kill(spec.stopSignal ?? 'SIGTERM')
@@ -116,11 +120,16 @@ export const superviseProcesses = (options: {
         forgetProcess(options.recordDir, spec.name)
       },
     }
+    supervised.add(self)
+    return self
   }
 
   return {
     logDir: options.logDir,
     start,
+    async stopAll() {
+      await Promise.all([...supervised].map((one) => one.stop()))
+    },
     killAll() {
       for (const child of running)
         if (child.pid !== undefined) trySignal(child.pid, 'SIGKILL', true)

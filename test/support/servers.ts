@@ -19,7 +19,6 @@ import {
 import { obtainTemporal, startTemporal } from '../../deploy/local/parts/temporal.ts'
 import { choosePorts } from '../../deploy/local/ports.ts'
 import { superviseProcesses } from '../../deploy/local/processes.ts'
-import { SEARCH_ATTRIBUTES } from '../../deploy/local/search-attributes.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
@@ -81,7 +80,6 @@ const temporal = async (
     ...options,
     binary: await obtainTemporal(say('temporal')),
     ports,
-    searchAttributes: SEARCH_ATTRIBUTES,
   })
 
 const seaweedfs = async (

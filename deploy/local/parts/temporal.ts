@@ -2,6 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Connection } from '@temporalio/client'
+import { SEARCH_ATTRIBUTES } from '../../../workflows/search-attributes.ts'
 import { cacheDir, fillOnce, isExecutable, linkBinary, onPath } from '../cache.ts'
 import { runTool } from '../run-tool.ts'
 import { waitUntil } from '../wait-until.ts'
@@ -53,8 +54,6 @@ export const startTemporal = async (
   options: StartOptions & {
     readonly binary: string
     readonly ports: { readonly temporal: number; readonly ui: number }
-    /** Name → type, registered at start. */
-    readonly searchAttributes: Readonly<Record<string, string>>
     readonly namespaces?: readonly string[]
   },
 ): Promise<RunningPart> => {
@@ -75,10 +74,8 @@ export const startTemporal = async (
       path.join(options.dir, 'temporal.sqlite'),
       '--log-level',
       'warn',
-      ...Object.entries(options.searchAttributes).flatMap(([name, type]) => [
-        '--search-attribute',
-        `${name}=${type}`,
-      ]),
+      // Every one of ours is a keyword; the CLI has its own spelling of the word.
+      ...SEARCH_ATTRIBUTES.flatMap(({ name }) => ['--search-attribute', `${name}=Keyword`]),
       ...(options.namespaces ?? []).flatMap((name) => ['--namespace', name]),
     ],
     env: { PATH: process.env['PATH'], HOME: options.dir },

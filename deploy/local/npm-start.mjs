@@ -1,0 +1,27 @@
+/** What `npm start` runs first: is this a machine it can run on, is dist/ up to date. */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+
+const ROOT = path.resolve(import.meta.dirname, '../..')
+const [major, minor] = process.versions.node.split('.').map(Number)
+
+const refusal =
+  process.platform !== 'linux' || process.arch !== 'x64'
+    ? `The embedded stack runs on Linux x64, this is ${process.platform} ${process.arch}.
+  Use a Linux machine, or a virtual one (WSL 2 on Windows, Lima or OrbStack on a Mac), or a cluster: see docs/kubernetes.md.`
+    : major < 20 || (major === 20 && minor < 19)
+      ? `Node 20.19 or newer is needed, this is ${process.versions.node}.`
+      : !existsSync(path.join(ROOT, 'node_modules/esbuild'))
+        ? 'The packages are not installed. Run: npm ci'
+        : undefined
+
+if (refusal !== undefined) {
+  process.stderr.write(`\n  Dormouse cannot start.\n  ${refusal}\n\n`)
+  process.exit(1)
+}
+
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
+const { buildAll } = await import('../build/build.mjs')
+const tookMs = await buildAll({ say: (text) => process.stderr.write(`  ${text}\n`) })
+if (tookMs !== undefined) process.stderr.write(`  ✔ built (${(tookMs / 1000).toFixed(1)} s)\n`)
+await import('../../dist/local.js')

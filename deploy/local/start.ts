@@ -1,0 +1,135 @@
+/** `npm start`: the whole platform on one machine. */
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { openBoard, type Board } from './board.ts'
+import { greeting } from './greeting.ts'
+import { AlreadyRunning, homeDir, lockHome, prepareHome, secretsOf, type Secrets } from './home.ts'
+import { endLeftovers } from './leftovers.ts'
+import { PartMissing } from './parts/part.ts'
+import { choosePorts, PortInUse } from './ports.ts'
+import { superviseProcesses, type Processes } from './processes.ts'
+import { saveAll } from './save-all.ts'
+import { serviceEnv } from './service-env.ts'
+import { PartsMissing, startServers } from './servers.ts'
+import { startServices } from './services.ts'
+import { listenForStop, StoppedMeanwhile } from './stop-signals.ts'
+import { WISHES } from './wishes.ts'
+
+const DIST = import.meta.dirname
+const SAVE_WITHIN_MS = 60_000
+
+const main = async (): Promise<void> => {
+  const startedAt = Date.now()
+  const home = homeDir()
+  prepareHome(home)
+  const release = lockHome(home)
+  const board = openBoard()
+  const recordDir = path.join(home, 'processes')
+  let processes: Processes | undefined
+  const undo: (() => Promise<void>)[] = []
+  const stopAsked = listenForStop({
+    onAgain() {
+      board.note('  Ended at once; running computes go on and are adopted at the next start.')
+      processes?.killAll()
+      release()
+      process.exit(130)
+    },
+  })
+  try {
+    for (const name of await endLeftovers(recordDir))
+      board.note(`  ended ${name}, left by a start that was killed`)
+    processes = superviseProcesses({
+      logDir: path.join(home, 'logs'),
+      recordDir,
+      onCrash(name, what, retryInMs) {
+        board.note(
+          `  ! ${name} ended (${what}); starting it again in ${retryInMs / 1000} s; see ${home}/logs/${name}.log`,
+        )
+      },
+    })
+    const supervised = processes
+    undo.push(() => supervised.stopAll())
+    const stack = await stopAsked.race(bringUp(home, processes, board, undo))
+    board.note(greeting({ ...stack, home, seconds: (Date.now() - startedAt) / 1000 }))
+    await stopAsked.promise
+    board.note('  Stopping: computes are saved first. Ctrl-C again ends at once.')
+  } catch (error) {
+    if (!(error instanceof StoppedMeanwhile)) throw error
+  } finally {
+    for (const step of undo.reverse())
+      await step().catch((error: Error) => board.note(`  ! ${error.message}`))
+    board.close()
+    release()
+  }
+  board.note('  Stopped.')
+  // A download or a build that was under way is of no more use.
+  process.exit(0)
+}
+
+const bringUp = async (
+  home: string,
+  processes: Processes,
+  board: Board,
+  undo: (() => Promise<void>)[],
+) => {
+  const secrets = secretsOf(home)
+  const { ports, moved } = await choosePorts(WISHES, process.env)
+  for (const { name, wanted, heldBy, taken } of moved)
+    board.note(`  port ${wanted} for ${name} is in use by ${heldBy}; taking ${taken}`)
+  const servers = await startServers({ home, env: process.env, secrets, ports, processes, board })
+  undo.push(() => board.during('servers stop', () => servers.stop()))
+  const firstLogin = firstLoginOf(home, secrets)
+  const env = serviceEnv({ home, distDir: DIST, secrets, ports, servers: servers.env, firstLogin })
+  const services = await startServices({ env, distDir: DIST, processes, board })
+  undo.push(() => board.during('workers stop', () => services.stopWorkers()))
+  undo.push(() => board.during('save', (say) => saveComputes(env, board, say)))
+  undo.push(() => board.during('doors close', () => services.stopDoors()))
+  return {
+    apiOrigin: env['DORMOUSE_API_ORIGIN'] ?? '',
+    gatewayOrigin: env['DORMOUSE_GATEWAY_ORIGIN'] ?? '',
+    temporalUiOrigin: env['TEMPORAL_UI_ORIGIN'],
+    firstLogin,
+  }
+}
+
+/** Written once; from the second start on the file says it and the terminal does not. */
+const firstLoginOf = (
+  home: string,
+  secrets: Secrets,
+): { email: string; password: string } | undefined => {
+  const file = path.join(home, 'first-login.txt')
+  if (existsSync(file)) return undefined
+  const email = process.env['DORMOUSE_FIRST_EMAIL'] ?? 'you@dormouse.local'
+  const password = process.env['DORMOUSE_FIRST_PASSWORD'] ?? secrets.firstPassword
+  mkdirSync(home, { recursive: true })
+  writeFileSync(file, `${email}\n${password}\n`, { mode: 0o600 })
+  return { email, password }
+}
+
+const saveComputes = async (
+  env: Readonly<Record<string, string | undefined>>,
+  board: Board,
+  say: (text: string) => void,
+): Promise<void> => {
+  const report = await saveAll({
+    env,
+    databaseUrl: env['DATABASE_URL'] ?? '',
+    withinMs: SAVE_WITHIN_MS,
+    onProgress: (done, total) => say(`${done} of ${total} computes`),
+  })
+  for (const { computeId, why } of report.unsaved)
+    board.note(
+      `  ! ${computeId} was not saved (${why}); it lives on and is adopted at the next start`,
+    )
+}
+
+const EXPECTED = [AlreadyRunning, PortInUse, PartsMissing, PartMissing]
+
+try {
+  await main()
+} catch (error) {
+  const expected = EXPECTED.some((kind) => error instanceof kind)
+  const text = error instanceof Error ? (expected ? error.message : error.stack) : String(error)
+  process.stderr.write(`\n  Dormouse cannot start.\n  ${text}\n`)
+  process.exit(1)
+}
