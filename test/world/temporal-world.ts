@@ -1,0 +1,148 @@
+/** The current workflows on a real Temporal server, over an in-memory world. */
+import { randomUUID } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import { Client, Connection } from '@temporalio/client'
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker'
+import { computeDoors, type ComputeDoors } from '../../temporal/doors.ts'
+import { ensureSearchAttributes } from '../../temporal/search-attributes.ts'
+import {
+  computeWorkflowId,
+  type ComputeInput,
+  type ComputeState,
+  type Timings,
+} from '../../workflows/compute/contract.ts'
+import { newId } from '../../records/ids.ts'
+import { World } from './world.ts'
+
+export const WORKFLOWS = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url))
+
+/** Nothing happens by itself within a test, and back-offs are short. */
+export const CALM: Timings = {
+  idleTimeoutMs: 0,
+  maxLifetimeMs: 0,
+  checkpointEveryMs: 0,
+  provisionRetryForMs: 3000,
+  announceMs: [],
+  deleteSaveForMs: 2000,
+  backOffMs: 100,
+}
+
+export interface TemporalWorld {
+  readonly world: World
+  readonly client: Client
+  readonly doors: ComputeDoors
+  readonly queue: string
+  /** A compute that exists as a row only. */
+  row(timings?: Partial<Timings>): ComputeInput
+  /** A compute that runs. */
+  up(timings?: Partial<Timings>): Promise<ComputeInput>
+  until(input: ComputeInput, state: ComputeState, withinMs?: number): Promise<void>
+  /** All runs of the compute, oldest first. */
+  histories(input: ComputeInput): Promise<History[]>
+  close(): Promise<void>
+}
+export type History = Awaited<
+  ReturnType<ReturnType<Client['workflow']['getHandle']>['fetchHistory']>
+>
+
+let bundle: Promise<WorkflowBundleWithSourceMap> | undefined
+
+export const startTemporalWorld = async (): Promise<TemporalWorld> => {
+  const address = process.env['TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233'
+  const namespace = process.env['TEMPORAL_NAMESPACE'] ?? 'default'
+  const logger = new DefaultLogger('ERROR')
+  Runtime.install({ logger, shutdownSignals: [] })
+  bundle ??= bundleWorkflowCode({ workflowsPath: WORKFLOWS, logger })
+  const workflowBundle = await bundle
+  const native = await NativeConnection.connect({ address })
+  const connection = await Connection.connect({ address })
+  await ensureSearchAttributes(connection, namespace)
+  const client = new Client({ connection, namespace })
+  const prefix = `t-${randomUUID().slice(0, 8)}`
+  const queue = `${prefix}-control`
+  const world = new World()
+  const common = { connection: native, namespace, shutdownForceTime: '5s' as const }
+  const control = await Worker.create({
+    ...common,
+    taskQueue: queue,
+    workflowBundle,
+    activities: world.control(),
+  })
+  const data = await Worker.create({
+    ...common,
+    taskQueue: `${prefix}-data`,
+    activities: world.data(),
+  })
+  const running = [control.run(), data.run()]
+  const doors = computeDoors(client, queue)
+  const started: string[] = []
+
+  const row = (timings: Partial<Timings> = {}): ComputeInput => {
+    const computeId = newId()
+    world.insert(computeId)
+    started.push(computeId)
+    return {
+      computeId,
+      groupId: 'group-1',
+      ownerId: 'user-1',
+      image: 'host',
+      runtime: 'local',
+      timings: { ...CALM, ...timings },
+      cause: { reason: 'created', actor: 'user:test' },
+    }
+  }
+
+  return {
+    world,
+    client,
+    doors,
+    queue,
+    row,
+    async up(timings) {
+      const input = row(timings)
+      const { view } = await doors.create(input, 20_000)
+      if (view?.state !== 'running') throw new Error(`not running: ${JSON.stringify(view)}`)
+      return input
+    },
+    async until(input, state, withinMs = 15_000) {
+      const endMs = Date.now() + withinMs
+      while (world.row(input.computeId).state !== state) {
+        if (Date.now() > endMs)
+          throw new Error(`is ${world.row(input.computeId).state}, not ${state}`)
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+    },
+    async histories(input) {
+      const workflowId = computeWorkflowId(input.computeId)
+      const found: History[] = []
+      let runId: string | undefined = (await client.workflow.getHandle(workflowId).describe()).runId
+      while (runId) {
+        const history: History = await client.workflow.getHandle(workflowId, runId).fetchHistory()
+        found.unshift(history)
+        runId =
+          history.events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId ||
+          undefined
+      }
+      return found
+    },
+    async close() {
+      for (const computeId of started)
+        await client.workflow
+          .getHandle(computeWorkflowId(computeId))
+          .terminate('the test is over')
+          .catch(() => undefined)
+      control.shutdown()
+      data.shutdown()
+      await Promise.all(running)
+      await connection.close()
+      await native.close()
+    },
+  }
+}
