@@ -2,6 +2,7 @@ import type { ExecRequest } from '../sidekick/protocol.ts'
 import { capture, exec, type ExecHandlers } from './exec.ts'
 import { filesOf } from './files.ts'
 import { openHttp, type Auth } from './http.ts'
+import { feedStdin } from './stdin.ts'
 import { serverEvents } from './server-events.ts'
 import type {
   Compute,
@@ -51,7 +52,7 @@ export const openClient = (options: ClientOptions) => {
           json: compute,
           headers: { 'idempotency-key': key ?? globalThis.crypto.randomUUID() },
         }),
-      get: (id: string) => api.json<Compute & { why?: unknown }>('GET', `/api/computes/${id}`),
+      get: (id: string) => api.json<Compute>('GET', `/api/computes/${id}`),
       page: (query: { cursor?: string; limit?: number; state?: string; name?: string } = {}) =>
         api.json<Page<Compute>>('GET', '/api/computes', { query }),
       hibernate: (id: string, wait: Wait = {}) => command(id, 'hibernate', { ...wait }),
@@ -111,16 +112,9 @@ export const openClient = (options: ClientOptions) => {
     stdin: (
       computeId: string,
       commandId: string,
-      body: ReadableStream<Uint8Array>,
+      source: AsyncIterable<Uint8Array>,
       signal?: AbortSignal,
-    ) =>
-      gateway
-        .send('POST', `/compute/${computeId}/commands/${commandId}/stdin`, {
-          query: { eof: 1 },
-          body,
-          signal,
-        })
-        .then(() => undefined),
+    ) => feedStdin(gateway, computeId, commandId, source, signal),
     kill: (computeId: string, commandId: string, signal: string) =>
       gateway
         .send('POST', `/compute/${computeId}/commands/${commandId}/signal`, { json: { signal } })

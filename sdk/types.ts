@@ -26,8 +26,10 @@ export interface Compute {
   readonly name: string
   readonly group_id: string
   readonly owner_id: string
+  readonly image_id: string
   readonly image_name: string
   readonly filesystem_id: string
+  readonly runtime: string
   readonly tier: string
   readonly state: ComputeState
   readonly reason: string
@@ -41,6 +43,29 @@ export interface Compute {
   readonly lifetime_ends_at: string | null
   readonly problem: ComputeProblem | null
   readonly created_at: string
+  /** `enforced` by the kernel, or `watched`. */
+  readonly limits: string | null
+  /** Its doors at the gateway: `<url>/terminal`, … */
+  readonly url: string
+  /** Origin of a port: put the number for `{port}`. */
+  readonly port_url: string
+  readonly why: Why
+  /** Only in answers that could wait; false: accepted and under way. */
+  readonly settled?: boolean
+}
+
+/** Why it is up, or why it is not, and what would end that. */
+export interface Why {
+  readonly upBecause?: string
+  readonly stoppedBecause?: string
+  readonly reason: string
+  readonly actor: string
+  readonly since: string
+  readonly nextTimer?: {
+    readonly kind: 'idle' | 'lifetime' | 'schedule'
+    readonly at?: string
+    readonly afterIdleSeconds?: number
+  }
 }
 
 export interface NewCompute {

@@ -1,0 +1,59 @@
+import type { Command } from 'commander'
+import { contextOf } from '../context.ts'
+import { print, styledState } from '../output.ts'
+import { settled, WAIT_S, withSpinner } from '../settle.ts'
+
+export const addImageCommands = (program: Command): void => {
+  program
+    .command('commit')
+    .description('make an image of the packages installed in a compute')
+    .argument('<compute>')
+    .argument('<image>', 'name of the new image')
+    .action(async (reference: string, name: string, _options, command: Command) => {
+      const context = await contextOf(command)
+      const { compute } = await context.compute(reference)
+      const image = await withSpinner(`Committing ${compute.name}`, () =>
+        context.client.computes.commit(compute.id, { name, wait: COMMIT_WAIT_S }),
+      )
+      context.show(image, () => print(`${name}  use it with \`dormouse create --image ${name}\``))
+    })
+  program
+    .command('fork')
+    .description('start a second compute on a copy of the files, as they are now')
+    .argument('<compute>')
+    .argument('[name]', 'name of the new compute')
+    .option('--saved', 'as they were last saved: takes no checkpoint first')
+    .action(
+      async (
+        reference: string,
+        name: string | undefined,
+        options: { saved?: boolean },
+        command: Command,
+      ) => {
+        const context = await contextOf(command)
+        const { client } = context
+        const { compute } = await context.compute(reference)
+        const fork = await withSpinner(`Forking ${compute.name}`, async (spinner) => {
+          if (!options.saved && compute.state === 'running')
+            await client.computes.checkpoint(compute.id, { wait: WAIT_S })
+          const filesystem = await client.filesystems.fork(compute.filesystem_id)
+          const created = await client.computes.create(
+            {
+              name: name ?? `${compute.name}-fork`,
+              filesystem_id: filesystem.id,
+              group_id: compute.group_id,
+              image_name: compute.image_id,
+              tier: compute.tier,
+            },
+            { wait: WAIT_S },
+          )
+          return settled(client, created, 'running', spinner)
+        })
+        context.show(fork, ({ id, name: given, state }) =>
+          print(`${id}  ${given}  ${styledState(state)}`),
+        )
+      },
+    )
+}
+
+const COMMIT_WAIT_S = 60

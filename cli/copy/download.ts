@@ -1,0 +1,89 @@
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { Readable } from 'node:stream'
+import type { ReadableStream as WebStream } from 'node:stream/web'
+import { pipeline } from 'node:stream/promises'
+import type { Client } from '../../sdk/client.ts'
+import { CliError, EXIT } from '../exit-codes.ts'
+import { targetOf } from './place.ts'
+import { unpackFolder } from './unpack.ts'
+import { statRemote, textOf } from './upload.ts'
+
+/** Copies a file or folder of a compute to this machine; answers where it went. */
+export const download = async (
+  client: Client,
+  computeId: string,
+  source: string,
+  target: string,
+  onBytes: (count: number) => void,
+): Promise<string> => {
+  const found = await statRemote(client, computeId, source)
+  if (found === undefined)
+    throw new CliError(EXIT.notFound, `There is no ${source} in the compute.`)
+  const isFolder = await stat(target).then(
+    (there) => there.isDirectory(),
+    () => false,
+  )
+  const place = path.resolve(targetOf(found.path, target, isFolder, path.join))
+  if (found.type === 'directory') {
+    await downloadFolder(client, computeId, found.path, place, onBytes)
+    return place
+  }
+  await mkdir(path.dirname(place), { recursive: true })
+  const partial = `${place}.${process.pid}.partial`
+  try {
+    const body = Readable.fromWeb((await client.files(computeId).read(source)) as WebStream)
+    body.on('data', (bytes: Uint8Array) => onBytes(bytes.length))
+    await pipeline(body, createWriteStream(partial))
+    await chmod(partial, found.mode & 0o777)
+    await rename(partial, place)
+  } finally {
+    await rm(partial, { force: true })
+  }
+  return place
+}
+
+const downloadFolder = async (
+  client: Client,
+  computeId: string,
+  source: string,
+  place: string,
+  onBytes: (count: number) => void,
+): Promise<void> => {
+  const { input, finished } = unpackFolder(place)
+  const errors: Uint8Array[] = []
+  const lost: string[] = []
+  const stop = new AbortController()
+  finished.catch(() => stop.abort())
+  try {
+    const exit = await client.exec(
+      computeId,
+      { command: ['tar', '-cf', '-', '-C', source, '.'], timeoutMs: 0 },
+      {
+        signal: stop.signal,
+        onStdout: async (bytes) => {
+          onBytes(bytes.length)
+          if (!input.write(bytes)) await Promise.race([once(input, 'drain'), finished])
+        },
+        onStderr: (bytes) => void errors.push(bytes),
+        onTruncated: (stream, from, to) => void (stream === 'stdout' && lost.push(`${from}-${to}`)),
+      },
+    )
+    if (lost.length > 0 || exit.exitCode !== 0)
+      throw new CliError(
+        EXIT.failure,
+        `Packing in the compute failed: ${textOf(errors) || 'bytes were lost on the way'}`,
+        `What came is in ${place}, and is not complete.`,
+      )
+    input.end()
+  } catch (error) {
+    input.destroy()
+    await finished.catch((cause: unknown) => {
+      if (stop.signal.aborted) throw cause
+    })
+    throw error
+  }
+  await finished
+}

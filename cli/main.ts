@@ -1,0 +1,78 @@
+import { Command, CommanderError } from 'commander'
+import { addComputeCommands } from './commands/create.ts'
+import { addCopyCommand } from './commands/copy.ts'
+import { addExecCommand } from './commands/exec.ts'
+import { addImageCommands } from './commands/images.ts'
+import { addLifeCommands } from './commands/life.ts'
+import { addListCommand } from './commands/list.ts'
+import { addLoginCommands } from './commands/login.ts'
+import { addLogsCommand } from './commands/logs.ts'
+import { addOpenCommand } from './commands/open.ts'
+import { addShellCommand } from './commands/shell.ts'
+import { addWhyCommand } from './commands/why.ts'
+import { describeFailure, EXIT } from './exit-codes.ts'
+import type { GlobalOptions } from './session.ts'
+import { printJson, styled, tell } from './output.ts'
+
+const program = new Command('dormouse')
+  .description('Computes that sleep: create them, work in them, let them rest')
+  .enablePositionalOptions()
+  .showHelpAfterError('Run with --help to see what is possible.')
+  .addHelpText(
+    'after',
+    `
+A compute is named by its id, its name, or the beginning of either.
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 not logged in, 4 not found,
+5 the compute's state forbids it, 6 the platform does not answer.
+exec and shell pass on the exit code of what ran.`,
+  )
+  .exitOverride()
+
+addLoginCommands(program)
+addComputeCommands(program)
+addListCommand(program)
+addShellCommand(program)
+addExecCommand(program)
+addCopyCommand(program)
+addLogsCommand(program)
+addWhyCommand(program)
+addLifeCommands(program)
+addImageCommands(program)
+addOpenCommand(program)
+
+// Wherever they stand: before the command's name or after it.
+let json = false
+for (const command of [program, ...program.commands])
+  command
+    .option('--api <url>', 'the platform (or DORMOUSE_API_URL; default: where you logged in)')
+    .option('--json', 'print JSON')
+    .exitOverride()
+program.hook('preAction', (_program, command) => {
+  json = command.optsWithGlobals<GlobalOptions>().json === true
+})
+
+// A reader that has seen enough (`dormouse logs | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failure)
+})
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = error instanceof CommanderError ? usage(error) : fail(error)
+}
+
+function usage(error: CommanderError): number {
+  return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+}
+
+function fail(error: unknown): number {
+  const { exitCode, code, message, hint } = describeFailure(error)
+  if (json) printJson({ error: { code, message, hint } })
+  else {
+    tell(`${styled('red', 'Error:', process.stderr)} ${message}`)
+    if (hint !== undefined) tell(styled('dim', hint, process.stderr))
+  }
+  return exitCode
+}

@@ -1,0 +1,55 @@
+import type { Client } from '../sdk/client.ts'
+import { isProblem } from '../sdk/problem.ts'
+import type { Compute } from '../sdk/types.ts'
+import { CliError, EXIT } from './exit-codes.ts'
+
+const ID = /^[a-z][a-z0-9]{19}$/
+
+/** A compute by id, by name, or by the beginning of either, if only one has it. */
+export const resolveCompute = async (client: Client, reference: string): Promise<Compute> => {
+  if (ID.test(reference)) {
+    const compute = await client.computes.get(reference).catch((error: unknown) => {
+      if (isProblem(error) && error.status === 404) return undefined
+      throw error
+    })
+    if (compute !== undefined) return compute
+  }
+  const living: Compute[] = []
+  for await (const compute of eachCompute(client))
+    if (compute.state !== 'terminated') living.push(compute)
+  return pick(living, reference)
+}
+
+export const pick = (computes: readonly Compute[], reference: string): Compute => {
+  const tiers = [
+    computes.filter(({ id, name }) => id === reference || name === reference),
+    computes.filter(({ id, name }) => id.startsWith(reference) || name.startsWith(reference)),
+  ]
+  const matches = tiers.find((tier) => tier.length > 0) ?? []
+  const [only] = matches
+  if (only === undefined)
+    throw new CliError(
+      EXIT.notFound,
+      `No compute is called "${reference}".`,
+      'List yours with `dormouse ls`.',
+    )
+  if (matches.length > 1)
+    throw new CliError(
+      EXIT.usage,
+      `"${reference}" could be any of ${matches.length} computes:\n${matches.map(({ id, name }) => `  ${id}  ${name}`).join('\n')}`,
+      'Give more of the name, or the id.',
+    )
+  return only
+}
+
+export const eachCompute = async function* (
+  client: Client,
+  query: { state?: string; name?: string } = {},
+): AsyncGenerator<Compute, void, undefined> {
+  let cursor: string | undefined
+  do {
+    const page = await client.computes.page({ ...query, limit: 200, ...(cursor && { cursor }) })
+    yield* page.items
+    cursor = page.next_cursor ?? undefined
+  } while (cursor !== undefined)
+}

@@ -1,0 +1,49 @@
+import ora, { type Ora } from 'ora'
+import type { Client } from '../sdk/client.ts'
+import { pause } from '../sdk/server-events.ts'
+import { RESTING, type Compute, type ComputeState } from '../sdk/types.ts'
+import { CliError, EXIT } from './exit-codes.ts'
+
+/** One request waits at most this long; then the compute is looked at again. */
+export const WAIT_S = 30
+const LOOK_EVERY_MS = 500
+
+/** Shows a spinner on a terminal, and nothing anywhere else. */
+export const withSpinner = async <T>(
+  text: string,
+  work: (spinner: Ora) => Promise<T>,
+): Promise<T> => {
+  const spinner = ora({ text, stream: process.stderr, isSilent: !process.stderr.isTTY }).start()
+  try {
+    return await work(spinner)
+  } finally {
+    spinner.stop()
+  }
+}
+
+/**
+ * Waits until the compute rests in `wanted`. Resting anywhere else is an error that carries the
+ * compute's own words.
+ */
+export const settled = async (
+  client: Client,
+  compute: Compute,
+  wanted: ComputeState,
+  spinner?: Ora,
+): Promise<Compute> => {
+  let current = compute
+  while (!RESTING.includes(current.state)) {
+    if (spinner) spinner.text = `${current.name} is ${current.state}`
+    await pause(LOOK_EVERY_MS)
+    current = await client.computes.get(current.id)
+  }
+  if (current.state !== wanted)
+    throw new CliError(
+      EXIT.conflict,
+      `${current.name} is ${current.state}, not ${wanted}: ${current.problem?.message ?? current.reason}`,
+      current.state === 'failed'
+        ? `Try again with \`dormouse retry ${current.name}\`, or delete it with \`dormouse rm ${current.name}\`.`
+        : `See what happened with \`dormouse logs ${current.name}\`.`,
+    )
+  return current
+}
