@@ -43,3 +43,15 @@ export const ProblemSchema = Type.Object(
   },
   { $id: 'Problem' },
 )
+
+/** A page of a list; `next_cursor` is null on the last one. */
+export const PageOf = <T extends TSchema>(item: T) =>
+  Type.Object({ items: Type.Array(item), next_cursor: Nullable(Type.String()) })
+
+export const onePage = <T>(items: readonly T[]): { items: T[]; next_cursor: null } => ({
+  items: [...items],
+  next_cursor: null,
+})
+
+/** Body of a request that says nothing, written or left out. */
+export const NoBody = Type.Union([Type.Null(), Closed({})])

@@ -239,7 +239,7 @@ export const listSnapshots = (db: Queryable, filesystemId: string): Promise<Snap
     .orderBy('id')
     .execute()
 
-const insertSnapshot = async (
+export const insertSnapshot = async (
   tx: Queryable,
   filesystem: FilesystemRow,
   publication: Publication,

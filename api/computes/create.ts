@@ -1,0 +1,202 @@
+import { createHash } from 'node:crypto'
+import { authorize, defaultGroupId } from '../../auth/authorize.ts'
+import type { Principal } from '../../auth/principal.ts'
+import { envContext } from '../../auth/seal.ts'
+import type { Queryable } from '../../records/database.ts'
+import { appendEvent } from '../../records/events.ts'
+import { findFilesystem, insertFilesystem } from '../../records/filesystems.ts'
+import { takeIdempotencyKey } from '../../records/idempotency.ts'
+import { newId } from '../../records/ids.ts'
+import { DormouseError } from '../../workflows/errors.ts'
+import type { AppDeps } from '../deps.ts'
+import type { CreateComputeBody } from './schema.ts'
+import { checkEnv, checkSchedule } from './validate.ts'
+
+export interface CreateRequest {
+  readonly principal: Principal
+  readonly body: CreateComputeBody
+  readonly idempotencyKey?: string
+}
+
+export const createGroupId = (request: Omit<CreateRequest, 'idempotencyKey'>): string =>
+  request.body.group_id ?? defaultGroupId(request.principal)
+
+/**
+ * One transaction: key, quota, filesystem, row and event, or nothing of it. `created` is false when
+ * the key named this request before.
+ */
+export const insertCompute = async (
+  deps: Pick<AppDeps, 'db' | 'sealer' | 'config' | 'timings' | 'runtime'>,
+  request: CreateRequest,
+): Promise<{ computeId: string; created: boolean }> => {
+  const { principal, body, idempotencyKey } = request
+  const groupId = createGroupId(request)
+  if (body.schedule !== undefined) checkSchedule(body.schedule)
+  checkEnv(body.env ?? {})
+  const computeId = newId()
+
+  return deps.db.transaction().execute(async (tx) => {
+    if (idempotencyKey !== undefined) {
+      const taken = await takeIdempotencyKey(tx, {
+        groupId,
+        principal: principal.actor,
+        key: idempotencyKey,
+        requestSha256: hashRequest(groupId, body),
+        computeId,
+      })
+      if (taken !== computeId) return { computeId: taken, created: false }
+    }
+    await checkQuota(tx, groupId, deps.config.computesPerGroup)
+    const image = await findImage(tx, groupId, body.image_name ?? 'host')
+    const filesystemId =
+      body.filesystem_id === undefined
+        ? await newFilesystem(tx, principal, groupId, image.digest)
+        : await existingFilesystem(tx, principal, groupId, body.filesystem_id)
+    await tx
+      .insertInto('computes')
+      .values({
+        id: computeId,
+        group_id: groupId,
+        owner_id: principal.userId,
+        name: body.name ?? computeId,
+        image_id: image.id,
+        filesystem_id: filesystemId,
+        runtime: deps.runtime,
+        tier: body.tier ?? 'basic',
+        network: body.network ?? 'shared',
+        state: 'requested',
+        reason: 'created',
+        actor: principal.actor,
+        idle_timeout_ms: milliseconds(body.idle_timeout) ?? deps.timings.idleTimeoutMs,
+        max_lifetime_ms: milliseconds(body.max_lifetime) ?? deps.timings.maxLifetimeMs,
+        schedule: body.schedule === undefined ? null : JSON.stringify(body.schedule),
+        env_sealed:
+          body.env === undefined
+            ? null
+            : deps.sealer.seal(JSON.stringify(body.env), envContext(groupId, computeId)),
+      })
+      .execute()
+    await appendEvent(tx, {
+      groupId,
+      computeId,
+      generation: 0,
+      type: 'compute.requested',
+      state: 'requested',
+      reason: 'created',
+      actor: principal.actor,
+      data: {
+        name: body.name ?? computeId,
+        image: image.name,
+        filesystemId,
+        tier: body.tier ?? 'basic',
+        envNames: Object.keys(body.env ?? {}),
+      },
+    })
+    return { computeId, created: true }
+  })
+}
+
+/** The group's row lock puts concurrent creates of one group in line, so none slips past the cap. */
+const checkQuota = async (tx: Queryable, groupId: string, cap: number): Promise<void> => {
+  await tx
+    .selectFrom('groups')
+    .select('id')
+    .where('id', '=', groupId)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  const { count } = await tx
+    .selectFrom('computes')
+    .select((on) => on.fn.countAll<string>().as('count'))
+    .where('group_id', '=', groupId)
+    .where('state', '!=', 'terminated')
+    .executeTakeFirstOrThrow()
+  if (Number(count) >= cap)
+    throw new DormouseError(
+      'QuotaExceeded',
+      `this group has ${count} computes; its cap is ${cap}`,
+      {
+        quota: 'computes',
+        used: Number(count),
+        cap,
+      },
+    )
+}
+
+const findImage = async (tx: Queryable, groupId: string, nameOrId: string) => {
+  const images = await tx
+    .selectFrom('images')
+    .select(['id', 'name', 'state', 'digest', 'group_id'])
+    .where((on) => on.or([on('group_id', 'is', null), on('group_id', '=', groupId)]))
+    .where((on) => on.or([on('name', '=', nameOrId), on('id', '=', nameOrId)]))
+    .where('state', '!=', 'deleted')
+    .execute()
+  // A group's own image goes before one of the platform with the same name.
+  const image = images.find(({ group_id }) => group_id !== null) ?? images[0]
+  if (image === undefined || image.state !== 'ready' || image.digest === null)
+    throw new DormouseError(
+      'ImageNotFound',
+      image === undefined
+        ? `no image "${nameOrId}" is known to this group`
+        : `image "${nameOrId}" is ${image.state}`,
+      { field: 'image_name' },
+    )
+  return { id: image.id, name: image.name, digest: image.digest }
+}
+
+const newFilesystem = async (
+  tx: Queryable,
+  principal: Principal,
+  groupId: string,
+  imageDigest: string,
+): Promise<string> =>
+  (
+    await insertFilesystem(tx, {
+      groupId,
+      ownerId: principal.userId,
+      name: null,
+      implicit: true,
+      imageDigest,
+    })
+  ).id
+
+const existingFilesystem = async (
+  tx: Queryable,
+  principal: Principal,
+  groupId: string,
+  id: string,
+): Promise<string> => {
+  const refuse = (): never => {
+    throw new DormouseError('NotFound', `no filesystem ${id} in this group`, {
+      field: 'filesystem_id',
+    })
+  }
+  const row = await findFilesystem(tx, id)
+  if (row === undefined || row.group_id !== groupId || row.trashed_at !== null) return refuse()
+  authorize(principal, 'filesystem:use', { groupId: row.group_id, ownerId: row.owner_id })
+  if (row.lease_compute_id !== null)
+    throw new DormouseError(
+      'FilesystemBusy',
+      `compute ${row.lease_compute_id} writes to it; hibernate that one, or fork the filesystem`,
+      { field: 'filesystem_id', computeId: row.lease_compute_id },
+    )
+  return row.id
+}
+
+const milliseconds = (seconds: number | undefined): number | undefined =>
+  seconds === undefined ? undefined : seconds * 1000
+
+const hashRequest = (groupId: string, body: CreateComputeBody): Buffer =>
+  createHash('sha256')
+    .update(JSON.stringify(sorted({ ...body, group_id: groupId })))
+    .digest()
+
+/** The order of properties is no part of what was asked. */
+const sorted = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  )
+}

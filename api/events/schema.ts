@@ -1,0 +1,25 @@
+import { Type } from '@fastify/type-provider-typebox'
+import { Closed, Nullable, Timestamp } from '../schema.ts'
+
+export const EventSchema = Type.Object({
+  cursor: Type.String(),
+  groupId: Type.String(),
+  computeId: Nullable(Type.String()),
+  generation: Nullable(Type.Integer()),
+  type: Type.String(),
+  state: Nullable(Type.String()),
+  reason: Nullable(Type.String()),
+  actor: Type.String(),
+  data: Type.Record(Type.String(), Type.Unknown()),
+  at: Timestamp,
+})
+
+const Cursor = Type.String({ pattern: '^\\d{1,20}-\\d{1,19}$' })
+
+export const EventsQuery = Closed({
+  after: Type.Optional(Cursor),
+  cursor: Type.Optional(Cursor),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'Default 100' })),
+})
+
+export const EventsHeaders = Type.Object({ 'last-event-id': Type.Optional(Cursor) })

@@ -1,0 +1,99 @@
+import type { Selectable } from 'kysely'
+import type { ComputeRow } from './computes.ts'
+import type { Queryable } from './database.ts'
+import type { ImagesTable } from './schema.ts'
+
+export type ImageRow = Selectable<ImagesTable>
+
+export const findImageRow = (db: Queryable, id: string): Promise<ImageRow | undefined> =>
+  db
+    .selectFrom('images')
+    .selectAll()
+    .where('id', '=', id)
+    .where('state', '!=', 'deleted')
+    .executeTakeFirst()
+
+/** Images of the platform and of these groups. */
+export const listImages = (db: Queryable, groupIds: readonly string[]): Promise<ImageRow[]> =>
+  db
+    .selectFrom('images')
+    .selectAll()
+    .where('state', '!=', 'deleted')
+    .where((on) =>
+      groupIds.length === 0
+        ? on('group_id', 'is', null)
+        : on.or([on('group_id', 'is', null), on('group_id', 'in', [...groupIds])]),
+    )
+    .orderBy('created_at', 'desc')
+    .orderBy('id')
+    .execute()
+
+export const isImageNameTaken = async (
+  db: Queryable,
+  groupId: string,
+  name: string,
+): Promise<boolean> =>
+  (await db
+    .selectFrom('images')
+    .select('id')
+    .where('group_id', '=', groupId)
+    .where('name', '=', name)
+    .where('state', '!=', 'deleted')
+    .executeTakeFirst()) !== undefined
+
+/** The row a commit fills: state `pending` until the worker has the layer. */
+export const insertPendingImage = async (
+  db: Queryable,
+  image: {
+    readonly imageId: string
+    readonly compute: ComputeRow
+    readonly ownerId: string
+    readonly name: string
+  },
+): Promise<void> => {
+  const parent = await db
+    .selectFrom('images')
+    .select('base')
+    .where('id', '=', image.compute.image_id)
+    .executeTakeFirstOrThrow()
+  await db
+    .insertInto('images')
+    .values({
+      id: image.imageId,
+      group_id: image.compute.group_id,
+      owner_id: image.ownerId,
+      name: image.name,
+      state: 'pending',
+      base: parent.base,
+      digest: null,
+      problem: null,
+      created_by_compute: image.compute.id,
+    })
+    .execute()
+}
+
+/** Computes that are not terminated and start from this image. */
+export const computesOfImage = async (db: Queryable, imageId: string): Promise<string[]> =>
+  (
+    await db
+      .selectFrom('computes')
+      .select('id')
+      .where('image_id', '=', imageId)
+      .where('state', '!=', 'terminated')
+      .execute()
+  ).map(({ id }) => id)
+
+/** Nothing starts from it again; its layer goes once no reference is left. */
+export const deleteImage = async (tx: Queryable, imageId: string): Promise<void> => {
+  await tx.updateTable('images').set({ state: 'deleted' }).where('id', '=', imageId).execute()
+  await tx
+    .deleteFrom('part_references')
+    .where('owner_kind', '=', 'image')
+    .where('owner_id', '=', imageId)
+    .execute()
+}
+
+/** Forgets a row that no commit filled. */
+export const dropPendingImage = async (db: Queryable, imageId: string): Promise<void> => {
+  await db.deleteFrom('images').where('id', '=', imageId).where('state', '=', 'pending').execute()
+}
