@@ -13,7 +13,11 @@ const CODES: Record<Style, readonly [number, number]> = {
   blue: [34, 39],
 }
 
-export const styled = (style: Style, text: string, stream: NodeJS.WriteStream = process.stdout): string => {
+export const styled = (
+  style: Style,
+  text: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): string => {
   const plain = !stream.isTTY || (process.env['NO_COLOR'] ?? '') !== ''
   const [on, off] = CODES[style]
   return plain ? text : `\u001b[${on}m${text}\u001b[${off}m`

@@ -37,8 +37,9 @@ const addLink = async (archive: Pack, root: string, name: string): Promise<void>
 const addFile = async (archive: Pack, root: string, name: string): Promise<void> => {
   const file = path.join(root, name)
   const { mode, mtime, size } = await lstat(file)
-  if (size === 0) return add(archive, { name, type: 'file', mode: mode & 0o777, mtime, size })
-  const entry = archive.entry({ name, type: 'file', mode: mode & 0o777, mtime, size })
+  const header = { name, type: 'file', mode: mode & 0o777, mtime, size } as const
+  if (size === 0) return void archive.entry(header, '')
+  const entry = archive.entry(header)
   // A file that grows meanwhile is cut where it stood; one that shrinks is an error of the archive.
   await pipeline(createReadStream(file, { end: size - 1 }), entry)
 }

@@ -1,8 +1,6 @@
-import { createWriteStream } from 'node:fs'
-import { chmod, copyFile, mkdir, rm, symlink, utimes } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Readable, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
+import type { Writable } from 'node:stream'
 import { extract, type Header } from 'tar-stream'
 import { tell } from '../output.ts'
 import { confined } from './place.ts'
@@ -12,10 +10,12 @@ export const unpackFolder = (root: string): { input: Writable; finished: Promise
   const archive = extract()
   const finished = (async () => {
     const later: (() => Promise<void>)[] = []
+    // The iterator must stand before the first byte comes, or the first entries are lost.
+    const entries = archive[Symbol.asyncIterator]()
     await mkdir(root, { recursive: true })
-    for await (const entry of archive) {
+    for await (const entry of { [Symbol.asyncIterator]: () => entries }) {
       const place = confined(root, entry.header.name)
-      await unpackEntry(root, place, entry.header, entry as unknown as Readable, later)
+      await unpackEntry(root, place, entry.header, entry as AsyncIterable<Uint8Array>, later)
       entry.resume()
     }
     // Links come last: written earlier, one could lead a later file out of the folder.
@@ -29,7 +29,7 @@ const unpackEntry = async (
   root: string,
   place: string,
   header: Header,
-  body: Readable,
+  body: AsyncIterable<Uint8Array>,
   later: (() => Promise<void>)[],
 ): Promise<void> => {
   const mode = (header.mode ?? 0o644) & 0o777
@@ -39,7 +39,7 @@ const unpackEntry = async (
   } else if (header.type === 'file' || header.type === 'contiguous-file') {
     await mkdir(path.dirname(place), { recursive: true })
     await rm(place, { force: true })
-    await pipeline(body, createWriteStream(place, { mode, flags: 'wx' }))
+    await writeFile(place, body, { mode, flag: 'wx' })
     if (header.mtime) await utimes(place, header.mtime, header.mtime)
     await chmod(place, mode)
   } else if (header.type === 'link') {

@@ -64,7 +64,11 @@ const uploadFolder = async (
     },
     {
       onStart: (id) => {
-        feeding = client.stdin(computeId, id, joined(counted(packFolder(source) as AsyncIterable<Uint8Array>, onBytes)))
+        feeding = client.stdin(
+          computeId,
+          id,
+          joined(counted(packFolder(source) as AsyncIterable<Uint8Array>, onBytes)),
+        )
         feeding.catch(() => client.kill(computeId, id, 'SIGKILL').catch(() => {}))
       },
       onStderr: (bytes) => void errors.push(bytes),
