@@ -19,5 +19,5 @@ export interface SidekickContext {
   /** Closes every WebSocket with that code (CLOSE_HIBERNATED, CLOSE_RESTARTING). */
   closeSockets(code: number, reason: string): void
   /** Whether the trees changed since the last published save; the saves part replaces it. */
-  dirty: () => boolean
+  dirty: () => boolean | Promise<boolean>
 }

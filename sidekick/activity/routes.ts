@@ -12,10 +12,10 @@ export const registerActivity = (
     'GET',
     '/v1/activity',
     { scope: 'use', during: ['claimed', 'open', 'frozen', 'retired'] },
-    (): ActivityStatus => ({
+    async (): Promise<ActivityStatus> => ({
       idleForMs: context.activity.idleForMs(),
       reason: context.activity.reason(),
-      dirty: context.dirty(),
+      dirty: await context.dirty(),
       terminals: counts.terminals(),
       commands: counts.commands(),
       memoryBytes: memoryBytes(context.processes),
