@@ -76,12 +76,11 @@ export const startServers = async (options: {
   const problems = results.flatMap((result) =>
     result.status === 'rejected' ? [result.reason as Error] : [],
   )
-  if (problems.length > 0) {
-    await stop()
-    if (problems.every((problem) => problem instanceof PartMissing))
-      throw new PartsMissing(problems.map((problem) => problem.message).join('\n'))
-    throw problems.find((problem) => !(problem instanceof PartMissing))
-  }
+  if (problems.length > 0) await stop()
+  const [other] = problems.filter((problem) => !(problem instanceof PartMissing))
+  if (other !== undefined) throw other
+  if (problems.length > 0)
+    throw new PartsMissing(problems.map((problem) => problem.message).join('\n  '))
   return { env: Object.assign({}, ...started.map((part) => part.env)), stop }
 }
 

@@ -35,7 +35,7 @@ export const startServices = async (options: {
     return service
   }
   const stop = async (names: readonly string[]): Promise<void> => {
-    await Promise.all(names.map((name) => running.get(name)?.stop()))
+    await Promise.all(names.flatMap((name) => running.get(name)?.stop() ?? []))
   }
   const stopDoors = async (): Promise<void> => {
     await stop(['gateway'])

@@ -4,7 +4,11 @@ import path from 'node:path'
 import { runTool } from '../run-tool.ts'
 import { fillOnce } from '../cache.ts'
 import { PartMissing, type Say } from './part.ts'
-import type { PostgresBinaries } from './postgres.ts'
+
+export interface PostgresBinaries {
+  readonly postgres: string
+  readonly initdb: string
+}
 
 export interface Account {
   readonly binaries: PostgresBinaries

@@ -5,13 +5,8 @@ import path from 'node:path'
 import pg from 'pg'
 import { runTool } from '../run-tool.ts'
 import { waitUntil } from '../wait-until.ts'
-import { accountFor, type Account } from './postgres-account.ts'
+import { accountFor, type Account, type PostgresBinaries } from './postgres-account.ts'
 import { PartMissing, type RunningPart, type StartOptions } from './part.ts'
-
-export interface PostgresBinaries {
-  readonly postgres: string
-  readonly initdb: string
-}
 
 export const obtainPostgres = async (): Promise<PostgresBinaries> => {
   try {
