@@ -41,6 +41,8 @@ export interface LiveSandbox extends SandboxRef {
   readonly groupId: string
   readonly createdAtMs: number
   readonly running: boolean
+  /** When a process of it was last ended for using more memory than it may, where that is known. */
+  readonly outOfMemoryAtMs?: number
 }
 
 /** Where sandboxes run. An error of the runtime is never absence: it throws. */
