@@ -55,7 +55,7 @@ const hintOf = ({ status, code, details }: Problem): string | undefined => {
   if (status === 401) return 'Log in with `dormouse login`, or set DORMOUSE_API_KEY.'
   if (status === 0)
     return 'Is the platform running? Start one here with `npm start`, or name another with --api or DORMOUSE_API_URL.'
-  if (code === 'Hibernated') return 'Wake it with `dormouse wake`.'
+  if (details['state'] === 'hibernated') return 'Wake it with `dormouse wake`.'
   if (code === 'FilesystemBusy')
     return 'Hibernate the compute that writes to it, or use `dormouse fork`.'
   return details['retry'] === true ? 'The same request may succeed in a moment.' : undefined

@@ -79,5 +79,5 @@ export const tokensOf = ({
   refreshToken,
 }: {
   accessToken: string
-  refreshToken: string
-}) => ({ accessToken, refreshToken })
+  refreshToken?: string
+}) => ({ accessToken, refreshToken: refreshToken ?? '' })

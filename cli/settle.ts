@@ -21,8 +21,22 @@ export const withSpinner = async <T>(
   }
 }
 
+/** Asks, and asks the same again, until it is done: every command may be repeated. */
+export const untilDone = async (
+  ask: () => Promise<Compute>,
+  wanted: ComputeState,
+  spinner: Ora,
+): Promise<Compute> => {
+  for (;;) {
+    const answer = await ask()
+    if (answer.settled !== false) return expected(answer, wanted)
+    spinner.text = `${answer.name} is ${answer.state}`
+    await pause(LOOK_EVERY_MS)
+  }
+}
+
 /**
- * Waits until the compute rests in `wanted`. Resting anywhere else is an error that carries the
+ * Waits, asking for nothing, until the compute rests in `wanted`. Resting anywhere else is an error that carries the
  * compute's own words.
  */
 export const settled = async (
@@ -37,6 +51,10 @@ export const settled = async (
     await pause(LOOK_EVERY_MS)
     current = await client.computes.get(current.id)
   }
+  return expected(current, wanted)
+}
+
+const expected = (current: Compute, wanted: ComputeState): Compute => {
   if (current.state !== wanted)
     throw new CliError(
       EXIT.conflict,

@@ -13,6 +13,7 @@ import type {
   Page,
   Session,
   Snapshot,
+  User,
 } from './types.ts'
 
 export interface ClientOptions {
@@ -20,6 +21,8 @@ export interface ClientOptions {
   readonly gatewayOrigin: string
   readonly auth: Auth
   readonly fetch?: typeof fetch
+  /** Whether calls into a compute wake it when it sleeps; a page that only looks says false. */
+  readonly wakes?: boolean
 }
 
 /** How long a call may wait for the compute to settle, in seconds. Without it: answered at once. */
@@ -32,17 +35,25 @@ export type Client = ReturnType<typeof openClient>
 /** Everything the API and the gateway do for a user, typed. Failures are thrown as Problem. */
 export const openClient = (options: ClientOptions) => {
   const api = openHttp(options.apiOrigin, options.auth, options.fetch)
-  const gateway = openHttp(options.gatewayOrigin, options.auth, options.fetch)
+  const gateway = openHttp(options.gatewayOrigin, options.auth, options.fetch, {
+    // Node's fetch looks like a browser's background one, which never wakes anything by itself.
+    ...(options.wakes === false ? { 'x-dormouse-no-wake': '1' } : { 'x-dormouse-wake': '1' }),
+  })
   const command = (id: string, name: string, { wait, ...body }: Wait) =>
     api.json<Compute>('POST', `/api/computes/${id}/${name}`, { query: { wait }, json: body })
 
   return {
     api,
     gateway,
-    login: (email: string, password: string) =>
-      api.json<Session>('POST', '/auth/login', { json: { email, password } }),
-    refresh: (refreshToken: string) =>
+    /** With `cookie` the browser keeps the session and no script sees it. */
+    login: (email: string, password: string, options: { cookie?: boolean } = {}) =>
+      api.json<Session>('POST', '/auth/login', { json: { email, password, ...options } }),
+    /** Without a token: by the cookie. */
+    refresh: (refreshToken?: string) =>
       api.json<Session>('POST', '/auth/refresh', { json: { refreshToken } }),
+    logout: (refreshToken?: string) =>
+      api.json<void>('POST', '/auth/logout', { json: { refreshToken } }),
+    me: () => api.json<User>('GET', '/auth/me'),
 
     computes: {
       /** The same key and request again is the same compute. */
@@ -65,11 +76,9 @@ export const openClient = (options: ClientOptions) => {
       commit: (id: string, image: { name: string } & Wait) =>
         command(id, 'commit', image) as unknown as Promise<Image>,
       remove: (id: string, options: { purge?: boolean } & Wait = {}) =>
-        api
-          .send('DELETE', `/api/computes/${id}`, {
-            query: { wait: options.wait, purge: options.purge ? true : undefined },
-          })
-          .then(() => undefined),
+        api.json<Compute>('DELETE', `/api/computes/${id}`, {
+          query: { wait: options.wait, purge: options.purge ? true : undefined },
+        }),
     },
 
     events: {

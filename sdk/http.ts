@@ -35,6 +35,7 @@ export const openHttp = (
   origin: string,
   auth: Auth,
   fetcher: typeof fetch = globalThis.fetch.bind(globalThis),
+  everyHeader: Readonly<Record<string, string>> = {},
 ): Http => {
   const once = async (method: string, url: URL, options: RequestOptions): Promise<Response> => {
     const token = await auth.token()
@@ -45,6 +46,7 @@ export const openHttp = (
         method,
         redirect: 'manual',
         headers: {
+          ...everyHeader,
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
           ...(options.json === undefined ? {} : { 'content-type': 'application/json' }),
           ...(streamed || options.body ? { 'content-type': 'application/octet-stream' } : {}),

@@ -85,22 +85,37 @@ export interface Filesystem {
   readonly name: string | null
   readonly group_id: string
   readonly head_snapshot_id: string | null
+  /** The compute that writes to it. */
+  readonly lease_compute_id: string | null
+  readonly forked_from: string | null
   readonly created_at: string
 }
 
 export interface Snapshot {
   readonly id: string
+  readonly parent_id: string | null
   readonly reason: string
+  readonly generation: number
   readonly entries: number
+  /** Of the whole tree. */
   readonly size_bytes: number
+  /** Of its parts in the store, compressed. */
+  readonly stored_bytes: number
+  readonly parts: number
   readonly created_at: string
 }
 
 export interface Image {
   readonly id: string
   readonly name: string
-  readonly state: string
+  /** null: of the platform. */
+  readonly group_id: string | null
+  readonly state: 'pending' | 'ready' | 'failed' | 'deleted'
+  readonly digest: string | null
+  readonly size_bytes: number
+  readonly problem: { readonly code: string; readonly message: string } | null
   readonly created_at: string
+  readonly settled?: boolean
 }
 
 export interface LifeEvent {
@@ -124,11 +139,15 @@ export interface User {
   readonly id: string
   readonly email: string
   readonly name: string
+  readonly operator: boolean
+  readonly personalGroupId: string
+  readonly groups: readonly { readonly id: string; readonly name: string; readonly role: string }[]
 }
 
 export interface Session {
   readonly accessToken: string
-  readonly refreshToken: string
+  /** Absent when it is a cookie. */
+  readonly refreshToken?: string
   /** Seconds. */
   readonly expiresIn: number
   readonly user: User

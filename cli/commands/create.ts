@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { NewCompute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { print, styledState } from '../output.ts'
-import { settled, WAIT_S, withSpinner } from '../settle.ts'
+import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
 import { parseSeconds } from '../when.ts'
 
 interface Options {
@@ -49,10 +50,10 @@ export const addComputeCommands = (program: Command): void => {
         env: options.env,
       }
       const compute = await withSpinner('Creating', async (spinner) => {
-        const created = await context.client.computes.create(wanted, {
-          wait: options.wait ? WAIT_S : undefined,
-        })
-        return options.wait ? settled(context.client, created, 'running', spinner) : created
+        // One key for all attempts: they make one compute.
+        const key = randomUUID()
+        const once = (wait?: number) => context.client.computes.create(wanted, { wait, key })
+        return options.wait ? untilDone(() => once(WAIT_S), 'running', spinner) : once()
       })
       context.show(compute, ({ id, name: given, state }) =>
         print(`${id}  ${given}  ${styledState(state)}`),

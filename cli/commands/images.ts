@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import { contextOf } from '../context.ts'
+import { pause } from '../../sdk/server-events.ts'
+import { CliError, EXIT } from '../exit-codes.ts'
 import { print, styledState } from '../output.ts'
-import { settled, WAIT_S, withSpinner } from '../settle.ts'
+import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
 
 export const addImageCommands = (program: Command): void => {
   program
@@ -12,9 +15,20 @@ export const addImageCommands = (program: Command): void => {
     .action(async (reference: string, name: string, _options, command: Command) => {
       const context = await contextOf(command)
       const { compute } = await context.compute(reference)
-      const image = await withSpinner(`Committing ${compute.name}`, () =>
-        context.client.computes.commit(compute.id, { name, wait: COMMIT_WAIT_S }),
-      )
+      const image = await withSpinner(`Committing ${compute.name}`, async () => {
+        let image = await context.client.computes.commit(compute.id, { name, wait: COMMIT_WAIT_S })
+        while (image.state === 'pending') {
+          await pause(1000)
+          const { items } = await context.client.images.list()
+          image = items.find(({ id }) => id === image.id) ?? image
+        }
+        return image
+      })
+      if (image.state !== 'ready')
+        throw new CliError(
+          EXIT.failure,
+          `${name} was not made: ${image.problem?.message ?? image.state}`,
+        )
       context.show(image, () => print(`${name}  use it with \`dormouse create --image ${name}\``))
     })
   program
@@ -37,17 +51,16 @@ export const addImageCommands = (program: Command): void => {
           if (!options.saved && compute.state === 'running')
             await client.computes.checkpoint(compute.id, { wait: WAIT_S })
           const filesystem = await client.filesystems.fork(compute.filesystem_id)
-          const created = await client.computes.create(
-            {
-              name: name ?? `${compute.name}-fork`,
-              filesystem_id: filesystem.id,
-              group_id: compute.group_id,
-              image_name: compute.image_id,
-              tier: compute.tier,
-            },
-            { wait: WAIT_S },
-          )
-          return settled(client, created, 'running', spinner)
+          const wanted = {
+            name: name ?? `${compute.name}-fork`,
+            filesystem_id: filesystem.id,
+            group_id: compute.group_id,
+            image_name: compute.image_id,
+            tier: compute.tier,
+          }
+          const key = randomUUID()
+          const once = () => client.computes.create(wanted, { wait: WAIT_S, key })
+          return untilDone(once, 'running', spinner)
         })
         context.show(fork, ({ id, name: given, state }) =>
           print(`${id}  ${given}  ${styledState(state)}`),

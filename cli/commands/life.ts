@@ -5,7 +5,7 @@ import { contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { print, styledState } from '../output.ts'
 import { confirm } from '../prompt.ts'
-import { settled, WAIT_S, withSpinner } from '../settle.ts'
+import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
 import { span } from '../when.ts'
 import { seconds } from './create.ts'
 
@@ -57,8 +57,8 @@ const addTransition = (program: Command, { name, about, doing, ends, ask }: Tran
       const context = await contextOf(command)
       const { compute } = await context.compute(reference)
       const result = await withSpinner(`${doing} ${compute.name}`, async (spinner) => {
-        const answer = await ask(context.client, compute.id, options.wait ? WAIT_S : undefined)
-        return options.wait ? settled(context.client, answer, ends, spinner) : answer
+        const once = (wait?: number) => ask(context.client, compute.id, wait)
+        return options.wait ? untilDone(() => once(WAIT_S), ends, spinner) : once()
       })
       context.show(result, ({ state }) => print(`${compute.name}  ${styledState(state)}`))
     })
@@ -134,10 +134,7 @@ const remove = (
   options: { purge?: boolean; wait: boolean },
 ): Promise<Compute> =>
   withSpinner(`Deleting ${compute.name}`, async (spinner) => {
-    await client.computes.remove(compute.id, {
-      purge: options.purge === true,
-      wait: options.wait ? WAIT_S : undefined,
-    })
-    const now = await client.computes.get(compute.id)
-    return options.wait ? settled(client, now, 'terminated', spinner) : now
+    const once = (wait?: number) =>
+      client.computes.remove(compute.id, { purge: options.purge === true, wait })
+    return options.wait ? untilDone(() => once(WAIT_S), 'terminated', spinner) : once()
   })

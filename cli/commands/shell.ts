@@ -5,7 +5,7 @@ import { contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { tell } from '../output.ts'
 import { ask } from '../prompt.ts'
-import { settled, WAIT_S, withSpinner } from '../settle.ts'
+import { settled, untilDone, WAIT_S, withSpinner } from '../settle.ts'
 import { attach } from '../shell/session.ts'
 import { ago } from '../when.ts'
 
@@ -57,7 +57,7 @@ const awake = async (client: Client, compute: Compute, mayWake: boolean): Promis
         `Wake it with \`dormouse wake ${compute.name}\`, or open it with --wake.`,
       )
     return withSpinner(`Waking ${compute.name}`, async (spinner) =>
-      settled(client, await client.computes.wake(compute.id, { wait: WAIT_S }), 'running', spinner),
+      untilDone(() => client.computes.wake(compute.id, { wait: WAIT_S }), 'running', spinner),
     )
   }
   return withSpinner(`${compute.name} is ${current.state}`, (spinner) =>
