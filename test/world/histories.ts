@@ -1,4 +1,25 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
+import { computeWorkflowId, type ComputeInput } from '../../workflows/compute/contract.ts'
 import type { History } from './temporal-world.ts'
+
+export const HISTORIES_DIR = fileURLToPath(new URL('../histories/recorded/', import.meta.url))
 
 export const eventCount = (histories: readonly History[]): number =>
   histories.reduce((sum, history) => sum + (history.events?.length ?? 0), 0)
+
+/** With DORMOUSE_RECORD_HISTORIES=1, writes what a path of life left behind, for the replay test. */
+export const keepHistories = async (
+  name: string,
+  input: ComputeInput,
+  histories: readonly History[],
+): Promise<void> => {
+  if (process.env['DORMOUSE_RECORD_HISTORIES'] !== '1') return
+  await mkdir(HISTORIES_DIR, { recursive: true })
+  const runs = histories.map((history) => historyToJSON(history))
+  await writeFile(
+    `${HISTORIES_DIR}${name}.json`,
+    `${JSON.stringify({ workflowId: computeWorkflowId(input.computeId), runs })}\n`,
+  )
+}

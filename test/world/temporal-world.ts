@@ -1,7 +1,7 @@
 /** The current workflows on a real Temporal server, over an in-memory world. */
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { Client, Connection } from '@temporalio/client'
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client'
 import {
   bundleWorkflowCode,
   DefaultLogger,
@@ -16,6 +16,7 @@ import {
   computeWorkflowId,
   type ComputeInput,
   type ComputeState,
+  type ComputeView,
   type Timings,
 } from '../../workflows/compute/contract.ts'
 import { newId } from '../../records/ids.ts'
@@ -34,6 +35,8 @@ export const CALM: Timings = {
   backOffMs: 100,
 }
 
+export const USER = { reason: 'user', actor: 'user:test' } as const
+
 export interface TemporalWorld {
   readonly world: World
   readonly client: Client
@@ -43,6 +46,10 @@ export interface TemporalWorld {
   row(timings?: Partial<Timings>): ComputeInput
   /** A compute that runs. */
   up(timings?: Partial<Timings>): Promise<ComputeInput>
+  /** The command, waited for. */
+  ask(input: ComputeInput, name: 'hibernate' | 'wake' | 'retry'): Promise<ComputeView>
+  remove(input: ComputeInput): Promise<ComputeView>
+  handle(input: ComputeInput): WorkflowHandle
   until(input: ComputeInput, state: ComputeState, withinMs?: number): Promise<void>
   /** All runs of the compute, oldest first. */
   histories(input: ComputeInput): Promise<History[]>
@@ -111,6 +118,18 @@ export const startTemporalWorld = async (): Promise<TemporalWorld> => {
       if (view?.state !== 'running') throw new Error(`not running: ${JSON.stringify(view)}`)
       return input
     },
+    async ask(input, name) {
+      const { result } = await doors.command(input, name, { cause: USER }, { waitMs: 20_000 })
+      if (result === undefined) throw new Error(`${name} was not answered in 20 s`)
+      return result
+    },
+    async remove(input) {
+      const args = { cause: USER, purge: false }
+      const { result } = await doors.command(input, 'delete', args, { waitMs: 20_000 })
+      if (result === undefined) throw new Error('delete was not answered in 20 s')
+      return result
+    },
+    handle: (input) => client.workflow.getHandle(computeWorkflowId(input.computeId)),
     async until(input, state, withinMs = 15_000) {
       const endMs = Date.now() + withinMs
       while (world.row(input.computeId).state !== state) {

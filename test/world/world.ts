@@ -48,6 +48,14 @@ interface Filesystem {
   keptTree: string[] | undefined
 }
 
+interface Fault {
+  readonly activity: Activity
+  readonly code: FailureName
+  times: number
+  readonly id?: string
+  readonly early?: boolean | undefined
+}
+
 export interface WorldEvent {
   readonly type: string
   readonly generation: number
@@ -65,8 +73,7 @@ export class World {
   readonly calls: { activity: Activity; computeId: string }[] = []
   /** The local runtime keeps a dead sandbox's tree on disk; a lost node does not. */
   keepsTrees = true
-  private readonly faults: { activity: Activity; code: FailureName; times: number; id?: string }[] =
-    []
+  private readonly faults: Fault[] = []
   private readonly held = new Map<string, Promise<void>>()
   private snapshots = 0
 
@@ -93,6 +100,11 @@ export class World {
   /** The next `times` calls of that activity fail so. */
   fail(activity: Activity, code: FailureName, times = 1, computeId?: string): void {
     this.faults.push({ activity, code, times, ...(computeId ? { id: computeId } : {}) })
+  }
+
+  /** As `fail`, before the activity had any effect at all. */
+  failBefore(activity: Activity, code: FailureName, times: number, id: string): void {
+    this.faults.push({ activity, code, times, id, early: true })
   }
 
   heal(): void {
@@ -173,6 +185,7 @@ export class World {
       provision: this.step('provision', (input) => {
         const row = this.take(input)
         this.transition(input, input.as, input.cause)
+        this.planted('provision', input.computeId)
         const fs = this.filesystem(input.computeId)
         if (fs.writer !== input.generation) {
           fs.writer = input.generation
@@ -326,18 +339,24 @@ export class World {
     return async (input) => {
       this.calls.push({ activity, computeId: input.computeId })
       await this.held.get(`${activity}:${input.computeId}`)
-      const fault = this.faults.find(
-        (one) =>
-          one.activity === activity &&
-          one.times > 0 &&
-          (one.id === undefined || one.id === input.computeId),
-      )
-      if (fault !== undefined) {
-        fault.times -= 1
-        throw this.error(fault.code, `planted: ${fault.code}`)
-      }
+      // A start takes its generation before anything can go wrong with it.
+      if (activity !== 'provision') this.planted(activity, input.computeId)
+      else this.planted(activity, input.computeId, true)
       return effect(input)
     }
+  }
+
+  private planted(activity: Activity, id: string, early?: boolean): void {
+    const fault = this.faults.find(
+      (one) =>
+        one.activity === activity &&
+        one.times > 0 &&
+        one.early === early &&
+        (one.id === undefined || one.id === id),
+    )
+    if (fault === undefined) return
+    fault.times -= 1
+    throw this.error(fault.code, `planted: ${fault.code}`)
   }
 
   /** Compare-and-set of the generation. */

@@ -1,7 +1,15 @@
 /** What one run holds: the memory that outlives it, and what is asked and under way right now. */
 import { log } from '@temporalio/workflow'
 import type { FailureName } from '../errors.ts'
-import type { Cause, ComputeInput, ComputeMemory, ComputeState, ComputeView } from './contract.ts'
+import type {
+  Cause,
+  ComputeInput,
+  ComputeMemory,
+  ComputeProblem,
+  ComputeState,
+  ComputeView,
+  Reason,
+} from './contract.ts'
 import { failure } from './failures.ts'
 import { next, type LifecycleEvent } from './lifecycle.ts'
 import type { Entry } from './queue.ts'
@@ -40,6 +48,10 @@ export interface Life {
   recalls: number
   /** What an observer gave as the reason of a loss that is being confirmed. */
   lossCause: Cause | undefined
+  /** Since when it is being brought up, also across recalls. */
+  startingSinceMs: number | undefined
+  /** Bringing it up was given up for this, and the row does not say so yet. */
+  givenUp: { readonly problem: ComputeProblem; readonly reason: Reason } | undefined
   /** What keeps it up, as the last probe said. */
   activity: string | null
 }
@@ -63,6 +75,8 @@ export const begin = (input: ComputeInput): Life => {
     renew: false,
     recalls: 0,
     lossCause: undefined,
+    startingSinceMs: undefined,
+    givenUp: undefined,
     activity: null,
   }
 }

@@ -4,11 +4,10 @@
  * the compute is left.
  */
 import {
-  ActivityFailure,
   allHandlersFinished,
   CancellationScope,
   condition,
-  ContinueAsNew,
+  TemporalFailure,
 } from '@temporalio/workflow'
 import { bringUp } from './chapters/bring-up.ts'
 import { recover } from './chapters/recover.ts'
@@ -34,7 +33,8 @@ const live = async (life: Life): Promise<void> => {
     try {
       await nextChapter(life)
     } catch (error) {
-      if (error instanceof ContinueAsNew || !(error instanceof ActivityFailure)) throw error
+      // A bug fails the workflow task and waits for a deploy; continue-as-new is no error at all.
+      if (!(error instanceof TemporalFailure)) throw error
       if (!mustRecall(error)) return endInFailure(life, error)
       life.lookAgain = true
     }
@@ -69,7 +69,7 @@ const nextChapter = async (life: Life): Promise<void> => {
 }
 
 /** Something terminal that no chapter expects, e.g. the row does not exist. The janitor sees an ended run. */
-const endInFailure = async (life: Life, error: ActivityFailure): Promise<never> => {
+const endInFailure = async (life: Life, error: TemporalFailure): Promise<never> => {
   const { code, message } = problemOf(error, 'Unavailable')
   const name = isFailureName(code) ? code : 'Unavailable'
   life.known = true

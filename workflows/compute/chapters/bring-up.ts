@@ -17,7 +17,10 @@ const DELETE_WAITS_FOR_START_MS = 10_000
 export const bringUp = async (life: Life): Promise<void> => {
   const { memory, input } = life
   const { backOffMs, provisionRetryForMs } = input.timings
-  const giveUpAtMs = Date.now() + provisionRetryForMs
+  life.startingSinceMs ??= Date.now()
+  const giveUpAtMs = life.startingSinceMs + provisionRetryForMs
+  // The generation was refused before it could be marked as failed; the row's own one is marked.
+  if (life.givenUp !== undefined) return giveUp(life, life.givenUp.problem, life.givenUp.reason)
   if (memory.losses > MAX_LOSSES) return giveUp(life, tooManyLosses(), 'lost')
   if (memory.losses > 1) await pause(life, backOff(memory.losses, backOffMs), 'lost again: wait')
   if (life.deleteByMs !== undefined) return
@@ -75,6 +78,7 @@ const opened = (life: Life, provisioned: Provisioned): void => {
   move(life, 'open', memory.cause)
   memory.clock = startClock(Date.now(), input.timings, memory.idleTimeoutMs, provisioned.keptTree)
   memory.unsaved = true
+  life.startingSinceMs = undefined
   delete memory.problem
   delete memory.lastCheckpointAt
   settleServing(life, { ok: true })
@@ -93,8 +97,12 @@ const replaceDeadGeneration = async (life: Life): Promise<void> => {
 const giveUp = async (life: Life, problem: ComputeProblem, reason: Reason): Promise<void> => {
   const { memory } = life
   const cause = { reason, actor: 'system:workflow' }
+  life.givenUp = { problem, reason }
   await stop({ ...target(life), to: 'failed', cause, keepTree: true, problem })
+  if (memory.state === 'requested') move(life, 'provision', cause)
   move(life, 'fail', cause)
+  life.givenUp = undefined
+  life.startingSinceMs = undefined
   memory.problem = problem
   settleServing(life, {
     ok: false,

@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventCount, keepHistories } from '../../test/world/histories.ts'
+import { startTemporalWorld, USER, type TemporalWorld } from '../../test/world/temporal-world.ts'
+
+let t: TemporalWorld
+beforeAll(async () => {
+  t = await startTemporalWorld()
+}, 60_000)
+afterAll(() => t.close(), 30_000)
+
+test('an idle compute hibernates; one in use is asked again when its timeout could have passed', async () => {
+  const input = await t.up({ idleTimeoutMs: 1500 })
+  const id = input.computeId
+  for (let i = 0; i < 30; i += 1) {
+    t.world.touch(id)
+    await sleep(100)
+  }
+  expect(t.world.row(id).state).toBe('running')
+  expect(t.world.called('probe', id)).toBeLessThanOrEqual(3)
+  await t.until(input, 'hibernated')
+  expect(t.world.row(id).cause).toEqual({ reason: 'idle', actor: 'system:idle-timer' })
+  // thirty touches cost nothing: only the timer that was re-armed does
+  expect(eventCount(await t.histories(input))).toBeLessThan(80)
+  await keepHistories('idle', input, await t.histories(input))
+})
+
+test('an idle hibernation that meets activity at the freeze is called off, and comes back later', async () => {
+  const input = await t.up({ idleTimeoutMs: 700 })
+  const id = input.computeId
+  const release = t.world.hold('save', id)
+  await expect.poll(() => t.world.called('save', id), { timeout: 10_000 }).toBe(1)
+  t.world.write(id, 'late')
+  release()
+  await expect
+    .poll(() => t.world.event(id, 'compute.running')?.cause?.reason, { timeout: 10_000 })
+    .toBe('called_off')
+  await t.until(input, 'hibernated')
+  expect(t.world.snapshotFiles(id)).toEqual(['late'])
+  await keepHistories('called-off', input, await t.histories(input))
+})
+
+test('a dirty compute is checkpointed while it runs', async () => {
+  const input = await t.up({ checkpointEveryMs: 500 })
+  t.world.write(input.computeId, 'a')
+  await expect
+    .poll(() => t.world.snapshotFiles(input.computeId), { timeout: 10_000 })
+    .toEqual(['a'])
+  expect(t.world.row(input.computeId).state).toBe('running')
+  await keepHistories('checkpoints', input, await t.histories(input))
+})
+
+test('a checkpoint that fails is told and tried again', async () => {
+  const input = await t.up({ checkpointEveryMs: 500 })
+  const id = input.computeId
+  t.world.write(id, 'a')
+  t.world.fail('save', 'SaveFailed', 2, id)
+  await expect.poll(() => t.world.snapshotFiles(id), { timeout: 15_000 }).toEqual(['a'])
+  expect(t.world.eventTypes(id)).toContain('save_failed')
+})
+
+test('the end of a lifetime is announced, can be extended, and comes', async () => {
+  const input = await t.up({ maxLifetimeMs: 4000, announceMs: [3000, 1000] })
+  const id = input.computeId
+  await expect.poll(() => t.world.called('announce', id), { timeout: 10_000 }).toBe(1)
+  const extended = await t.doors.command(
+    input,
+    'extend',
+    { cause: USER, lifetimeMs: 6000 },
+    { waitMs: 5000 },
+  )
+  expect(extended.result?.lifetimeEndsAt).toBeDefined()
+  await sleep(4000)
+  expect(t.world.row(id).state).toBe('running')
+  await t.until(input, 'hibernated')
+  expect(t.world.row(id).cause.reason).toBe('lifetime')
+  expect(t.world.called('announce', id)).toBeGreaterThanOrEqual(2)
+  await keepHistories('lifetime-extended', input, await t.histories(input))
+})
+
+test('an idle timeout can be changed while it runs', async () => {
+  const input = await t.up({ idleTimeoutMs: 60_000 })
+  const args = { cause: USER, idleTimeoutMs: 500 }
+  const { result } = await t.doors.command(input, 'extend', args, { waitMs: 5000 })
+  expect(result?.idleTimeoutMs).toBe(500)
+  await t.until(input, 'hibernated')
+  await expect(
+    t.doors.command(input, 'extend', { cause: USER, lifetimeMs: 1 }, { waitMs: 5000 }),
+  ).rejects.toMatchObject({ name: 'InvalidState' })
+})
+
+test('a schedule ends active work only after announcing it, and idle work at once', async () => {
+  const cause = { reason: 'schedule', actor: 'system:schedule' } as const
+  const input = await t.up({ announceMs: [1500] })
+  t.world.touch(input.computeId)
+  const told = await t.doors.command(input, 'hibernate', { cause }, { waitMs: 10_000 })
+  expect(told.result).toMatchObject({ state: 'running', lifetimeEndsAt: expect.any(String) })
+  await t.until(input, 'hibernated')
+  expect(t.world.row(input.computeId).cause.reason).toBe('schedule')
+  expect(t.world.event(input.computeId, 'announced')?.detail['reason']).toBe('schedule')
+  await keepHistories('schedule-announced', input, await t.histories(input))
+
+  const idle = await t.up({ announceMs: [300] })
+  await sleep(400)
+  const slept = await t.doors.command(idle, 'hibernate', { cause }, { waitMs: 10_000 })
+  expect(slept.result?.state).toBe('hibernated')
+})
+
+test('a sidekick that does not answer is no proof of idleness', async () => {
+  const input = await t.up({ idleTimeoutMs: 300 })
+  t.world.fail('probe', 'SidekickUnreachable', 4, input.computeId)
+  await expect
+    .poll(() => t.world.called('probe', input.computeId), { timeout: 15_000 })
+    .toBeGreaterThanOrEqual(4)
+  expect(t.world.row(input.computeId).state).toBe('running')
+  await t.until(input, 'hibernated')
+})

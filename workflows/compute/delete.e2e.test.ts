@@ -1,0 +1,154 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { keepHistories } from '../../test/world/histories.ts'
+import { startTemporalWorld, USER, type TemporalWorld } from '../../test/world/temporal-world.ts'
+import type { ComputeInput } from '../../workflows/compute/contract.ts'
+
+let t: TemporalWorld
+beforeAll(async () => {
+  t = await startTemporalWorld()
+}, 60_000)
+afterAll(() => t.close(), 30_000)
+afterEach(() => {
+  t.world.heal()
+  expect(t.world.violations).toEqual([])
+})
+
+const endsGone = async (input: ComputeInput, unsaved = false): Promise<void> => {
+  const startedAt = Date.now()
+  expect((await t.remove(input)).state).toBe('terminated')
+  expect(Date.now() - startedAt).toBeLessThan(10_000)
+  expect(t.world.live(input.computeId)).toBe(0)
+  expect(t.world.event(input.computeId, 'compute.terminated')?.detail['unsaved']).toBe(unsaved)
+  await expect.poll(async () => (await t.handle(input).describe()).status.name).toBe('COMPLETED')
+  // asked again, it answers; anything else is refused
+  expect((await t.remove(input)).state).toBe('terminated')
+  await expect(t.ask(input, 'wake')).rejects.toMatchObject({ name: 'InvalidState' })
+}
+
+test('of a row that never had a workflow', async () => {
+  await endsGone(t.row())
+})
+
+test('while the sandbox is being started', async () => {
+  const input = t.row()
+  const release = t.world.hold('provision', input.computeId)
+  await t.doors.create(input, 0)
+  await expect.poll(() => t.world.called('provision', input.computeId)).toBe(1)
+  setTimeout(release, 500)
+  await endsGone(input)
+  await keepHistories('deleted-while-starting', input, await t.histories(input))
+})
+
+test('while a start hangs', async () => {
+  const input = t.row()
+  const release = t.world.hold('provision', input.computeId)
+  await t.doors.create(input, 0)
+  await expect.poll(() => t.world.called('provision', input.computeId)).toBe(1)
+  await endsGone(input)
+  release()
+})
+
+test('while a failed start waits to be tried again', async () => {
+  const input = t.row({ provisionRetryForMs: 600_000, backOffMs: 60_000 })
+  t.world.fail('provision', 'ProvisionFailed', 99, input.computeId)
+  await t.doors.create(input, 0)
+  await expect.poll(() => t.world.row(input.computeId).problem?.code).toBe('ProvisionFailed')
+  await endsGone(input)
+  await keepHistories('deleted-while-backing-off', input, await t.histories(input))
+})
+
+test('while its files are being restored', async () => {
+  const input = await t.up()
+  t.world.write(input.computeId, 'a')
+  await t.ask(input, 'hibernate')
+  const release = t.world.hold('restore', input.computeId)
+  await t.doors.command(input, 'wake', { cause: USER }, { waitMs: 0 })
+  await t.until(input, 'restoring')
+  await endsGone(input)
+  release()
+  expect(t.world.snapshotFiles(input.computeId)).toEqual(['a'])
+  await keepHistories('deleted-while-restoring', input, await t.histories(input))
+})
+
+test('while it runs, saving what no snapshot has', async () => {
+  const input = await t.up()
+  t.world.write(input.computeId, 'a')
+  await endsGone(input)
+  expect(t.world.snapshotFiles(input.computeId)).toEqual(['a'])
+})
+
+test('while it runs and cannot be saved: within the bound, and recorded as unsaved', async () => {
+  const input = await t.up()
+  t.world.write(input.computeId, 'a')
+  t.world.fail('save', 'SaveFailed', 99, input.computeId)
+  await endsGone(input, true)
+  await keepHistories('deleted-unsaved', input, await t.histories(input))
+})
+
+test('while a save hangs: within the bound, and recorded as unsaved', async () => {
+  const input = await t.up()
+  t.world.write(input.computeId, 'a')
+  const release = t.world.hold('save', input.computeId)
+  const slept = t.ask(input, 'hibernate')
+  slept.catch(() => undefined)
+  await t.until(input, 'hibernating')
+  await endsGone(input, true)
+  await expect(slept).rejects.toMatchObject({ name: 'InvalidState' })
+  release()
+  await keepHistories('deleted-while-saving', input, await t.histories(input))
+})
+
+test('while a failed hibernation waits to be tried again', async () => {
+  const input = await t.up({ backOffMs: 60_000 })
+  t.world.write(input.computeId, 'a')
+  t.world.fail('save', 'SaveFailed', 1, input.computeId)
+  await expect(t.ask(input, 'hibernate')).rejects.toMatchObject({ name: 'SaveFailed' })
+  await endsGone(input)
+})
+
+test('while it is hibernated', async () => {
+  const input = await t.up()
+  t.world.write(input.computeId, 'a')
+  await t.ask(input, 'hibernate')
+  await endsGone(input)
+  await keepHistories('deleted-hibernated', input, await t.histories(input))
+})
+
+test('while it is failed', async () => {
+  const input = t.row()
+  t.world.fail('provision', 'ImageNotFound', 1, input.computeId)
+  await t.doors.create(input, 10_000)
+  await endsGone(input)
+})
+
+test('twice at once: both are answered', async () => {
+  const input = await t.up()
+  const both = await Promise.all([t.remove(input), t.remove(input)])
+  expect(both.map((view) => view.state)).toEqual(['terminated', 'terminated'])
+  expect(t.world.called('release', input.computeId)).toBe(1)
+})
+
+test('after its sandbox vanished with unsaved files says so', async () => {
+  t.world.keepsTrees = false
+  const input = await t.up()
+  t.world.write(input.computeId, 'a')
+  t.world.kill(input.computeId)
+  await endsGone(input, true)
+  t.world.keepsTrees = true
+})
+
+test('what else was asked is refused by name', async () => {
+  const input = await t.up()
+  const release = t.world.hold('save', input.computeId)
+  const saved = t.doors.command(input, 'checkpoint', { cause: USER }, { waitMs: 20_000 })
+  saved.catch(() => undefined)
+  await expect.poll(() => t.world.called('save', input.computeId)).toBe(1)
+  const slept = t.ask(input, 'hibernate')
+  slept.catch(() => undefined)
+  const gone = t.remove(input)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  release()
+  expect((await gone).state).toBe('terminated')
+  await expect(slept).rejects.toMatchObject({ name: 'InvalidState' })
+  await saved
+})
