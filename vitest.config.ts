@@ -10,8 +10,16 @@ const serverSuite = {
   teardownTimeout: 30_000,
 } as const
 
+/** With DORMOUSE_TEST_REPORTS, a folder, each run also leaves its results there as JSON. */
+const reports = process.env['DORMOUSE_TEST_REPORTS']
+const reporters =
+  reports === undefined
+    ? ['default']
+    : ['default', ['json', { outputFile: `${reports}/${process.pid}.json` }] as const]
+
 export default defineConfig({
   test: {
+    reporters: reporters as ['default'],
     exclude: [...configDefaults.exclude, 'dist/**'],
     projects: [
       {

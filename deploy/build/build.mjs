@@ -19,6 +19,7 @@ const DIST = path.join(ROOT, 'dist')
 /** dist/<name>.js ← entry */
 const ENTRIES = {
   local: 'deploy/local/start.ts',
+  obtain: 'deploy/local/obtain.ts',
   api: 'api/main.ts',
   gateway: 'gateway/main.ts',
   worker: 'temporal/worker.ts',
@@ -38,22 +39,25 @@ export const buildAll = async ({ force = false, say = console.log } = {}) => {
   await mkdir(DIST, { recursive: true })
   // Gone before anything is written: a build that was cut short is never taken for a whole one.
   await rm(hashFile, { force: true })
-  await Promise.all([bundles(say), sidekick(say), workflows(say), page(say), migrations()])
+  await settled([bundles(say), sidekick(say), workflows(say), page(say), migrations()])
   await writeFile(hashFile, hash)
   return Date.now() - startedAt
 }
 
 const bundles = async (say) => {
-  const entryPoints = Object.fromEntries(
-    Object.entries(ENTRIES).filter(([name, entry]) => {
-      const there = existsSync(path.join(ROOT, entry))
-      if (!there) say(`build: ${name} is left out, there is no ${entry}`)
-      return there
-    }),
-  )
-  await build({
+  for (const [name, entry] of Object.entries(ENTRIES)) {
+    if (existsSync(path.join(ROOT, entry))) continue
+    say(`build: ${name} is left out, there is no ${entry}`)
+    delete ENTRIES[name]
+  }
+  // One by one: a fault in one of them leaves the others built.
+  await settled(Object.entries(ENTRIES).map(([name, entry]) => bundle(name, entry)))
+}
+
+const bundle = (name, entry) =>
+  build({
     absWorkingDir: ROOT,
-    entryPoints,
+    entryPoints: { [name]: entry },
     outdir: DIST,
     bundle: true,
     packages: 'external',
@@ -65,6 +69,10 @@ const bundles = async (say) => {
     keepNames: true,
     logLevel: 'warning',
   })
+
+const settled = async (promises) => {
+  const failure = (await Promise.allSettled(promises)).find(({ status }) => status === 'rejected')
+  if (failure !== undefined) throw failure.reason
 }
 
 const sidekick = async (say) => {
