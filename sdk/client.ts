@@ -107,8 +107,16 @@ export const openClient = (options: ClientOptions) => {
         api.json<Filesystem>('POST', `/api/filesystems/${id}/restore`, {
           json: { snapshot_id: snapshotId },
         }),
+      /** Into the trash; with `purge` out of that too, for good. */
+      remove: async (id: string, options: { purge?: boolean } = {}) => {
+        await api.send('DELETE', `/api/filesystems/${id}`)
+        if (options.purge) await api.send('DELETE', `/api/trash/${id}`)
+      },
     },
-    images: { list: () => api.json<Page<Image>>('GET', '/api/images') },
+    images: {
+      list: () => api.json<Page<Image>>('GET', '/api/images'),
+      remove: (id: string) => api.send('DELETE', `/api/images/${id}`).then(() => undefined),
+    },
 
     /** A single-use ticket for one door of a compute, and the address it opens. */
     door: (door: { compute_id: string; purpose: 'terminal' | 'port'; port?: number }) =>
