@@ -25,7 +25,8 @@ export const readJson = async (
 export const readBytes = async (request: IncomingMessage, maxBytes: number): Promise<Buffer> => {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Ending the loop early must not cut the connection: the refusal has to get through.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     size += chunk.length
     if (size > maxBytes)
       throw new Failure('too_large', `The body is over ${maxBytes} bytes; send less at once.`)

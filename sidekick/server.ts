@@ -10,6 +10,8 @@ import { parseQuery, parseTarget, type Match, type Router } from './router.ts'
 /** Longer than any pool of the gateway keeps a connection, so a request never meets a closing socket. */
 const KEEP_ALIVE_MS = 75_000
 
+const DRAIN_BYTES = 64 * 1024 * 1024
+
 /** HTTPS in front of the router: state and ticket are checked here, before any handler runs. */
 export const makeServer = (certificate: Certificate, router: Router, allow: Door): Server => {
   const server = createServer({
@@ -36,7 +38,7 @@ export const makeServer = (certificate: Certificate, router: Router, allow: Door
       const result = await route.handler({ request, response, params, query, rest })
       if (!response.headersSent) sendJson(response, result)
     } catch (error) {
-      refuse(response, error)
+      refuse(request, response, error)
     }
   }
 
@@ -76,12 +78,22 @@ const sendJson = (response: ServerResponse, result: unknown): void => {
   response.end(JSON.stringify(result))
 }
 
-const refuse = (response: ServerResponse, error: unknown): void => {
+const refuse = (request: IncomingMessage, response: ServerResponse, error: unknown): void => {
   const failure = named(error)
   // Too late for a status: a cut stream is the only honest sign of a failure.
   if (response.headersSent) return void response.destroy()
   response.statusCode = failure.status
+  drain(request)
   sendJson(response, failure)
+}
+
+/** Reads on past a refusal, so that the sender gets to see it; one that sends very much more is cut off. */
+const drain = (request: IncomingMessage): void => {
+  let left = DRAIN_BYTES
+  request.on('data', (bytes: Buffer) => {
+    left -= bytes.length
+    if (left < 0) request.destroy()
+  })
 }
 
 const named = (error: unknown): Failure => {

@@ -28,7 +28,8 @@ export const registerFiles = (router: Router, context: SidekickContext, trees: T
   )
 
   router.on('PUT', '/v1/files/content', WRITING, ({ query, request }) => {
-    const upload = { body: request, offset: queryWhole(query, 'offset'), mode: modeOf(query) }
+    const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+    const upload = { body, offset: queryWhole(query, 'offset'), mode: modeOf(query) }
     return writeContent(trees, pathOf(query), upload, gate)
   })
 
