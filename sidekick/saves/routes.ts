@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import { optionalWhole, queryWhole, readJson, stringField, wholeField } from '../body.ts'
 import type { SidekickContext } from '../context.ts'
 import { Failure } from '../errors.ts'
@@ -63,8 +64,9 @@ export const registerSaves = (router: Router, context: SidekickContext): void =>
     const body = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
     try {
       return { entries: await saves.restore(index, count, body) }
-    } finally {
-      request.resume()
+    } catch (error) {
+      await drained(request)
+      throw error
     }
   })
 
@@ -72,6 +74,14 @@ export const registerSaves = (router: Router, context: SidekickContext): void =>
     const body = await readJson(request)
     return await saves.restored(body['saveId'] === null ? null : stringField(body, 'saveId'))
   })
+}
+
+/** A sender that is still sending reads no answer. */
+const drained = async (request: IncomingMessage): Promise<void> => {
+  if (request.readableEnded || request.destroyed) return
+  const over = Promise.race([once(request, 'end'), once(request, 'close')])
+  request.resume()
+  await over.catch(() => {})
 }
 
 type Body = Readonly<Record<string, unknown>>
