@@ -85,7 +85,7 @@ const onCommand = <K extends Exclude<CommandName, 'extend' | 'schedule'>>(
     const outcome = life.outcomes.get(ticket)
     life.outcomes.delete(ticket)
     if (outcome?.ok === false) throw failure(outcome.code, outcome.message, outcome.details)
-    return (outcome?.value ?? viewOf(life)) as CommandResults[K]
+    return outcome?.value as CommandResults[K]
   })
 
 const handle = <K extends CommandName>(

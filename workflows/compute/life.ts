@@ -110,7 +110,9 @@ export const arrive = (life: Life, state: ComputeState, cause: Cause, since: str
 }
 
 export const settle = (life: Life, entry: Entry | undefined, outcome: Outcome): void => {
-  for (const ticket of entry?.tickets ?? []) life.outcomes.set(ticket, outcome)
+  // The answer is the state of this moment; the plot goes on before the handlers hear of it.
+  const told = outcome.ok ? { ok: true as const, value: outcome.value ?? viewOf(life) } : outcome
+  for (const ticket of entry?.tickets ?? []) life.outcomes.set(ticket, told)
 }
 
 /** Ends the wish that is under way and tells those who wait for it. */

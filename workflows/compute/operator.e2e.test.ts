@@ -44,11 +44,13 @@ test('cancel while hibernated or failed changes nothing', async () => {
   const input = await t.up()
   await t.ask(input, 'hibernate')
   await t.handle(input).cancel()
+  await expect.poll(async () => (await t.histories(input)).length).toBe(3)
   expect((await t.ask(input, 'wake')).state).toBe('running')
   const failed = t.row()
   t.world.fail('provision', 'ImageNotFound', 1, failed.computeId)
   await t.doors.create(failed, 10_000)
   await t.handle(failed).cancel()
+  await expect.poll(async () => (await t.histories(failed)).length).toBe(2)
   expect((await t.ask(failed, 'retry')).state).toBe('running')
 })
 
@@ -209,8 +211,12 @@ test('operators can find it and read why it is what it is', async () => {
 const reset = async (input: ComputeInput): Promise<void> => {
   const workflowId = computeWorkflowId(input.computeId)
   const { runId } = await t.handle(input).describe()
-  const { events } = await t.handle(input).fetchHistory()
-  const first = events?.find((event) => event.workflowTaskCompletedEventAttributes)
+  const firstTask = async () =>
+    (await t.handle(input).fetchHistory()).events?.find(
+      (event) => event.workflowTaskCompletedEventAttributes,
+    )
+  await expect.poll(firstTask).toBeDefined()
+  const first = await firstTask()
   await t.client.workflowService.resetWorkflowExecution({
     namespace: t.client.options.namespace,
     workflowExecution: { workflowId, runId },
