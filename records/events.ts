@@ -61,6 +61,8 @@ export const readEvents = async (
     readonly groupIds?: readonly string[]
     readonly after?: string
     readonly limit: number
+    /** The newest `limit` instead of the oldest; still given oldest first. */
+    readonly newest?: boolean
   },
 ): Promise<readonly EventRecord[]> => {
   if (query.groupIds?.length === 0) return []
@@ -68,8 +70,8 @@ export const readEvents = async (
     .selectFrom('events')
     .selectAll()
     .where(sql<boolean>`xid < pg_snapshot_xmin(pg_current_snapshot())`)
-    .orderBy('xid')
-    .orderBy('seq')
+    .orderBy('xid', query.newest ? 'desc' : 'asc')
+    .orderBy('seq', query.newest ? 'desc' : 'asc')
     .limit(query.limit)
   if (query.computeId !== undefined) select = select.where('compute_id', '=', query.computeId)
   if (query.groupIds !== undefined) select = select.where('group_id', 'in', [...query.groupIds])
@@ -77,7 +79,8 @@ export const readEvents = async (
     const [xid, seq] = parseCursor(query.after)
     select = select.where(sql<boolean>`(xid, seq) > (${xid}::xid8, ${seq}::bigint)`)
   }
-  return (await select.execute()).map((row) => ({
+  const rows = await select.execute()
+  return (query.newest ? rows.reverse() : rows).map((row) => ({
     cursor: `${row.xid}-${row.seq}`,
     groupId: row.group_id,
     computeId: row.compute_id,

@@ -2,6 +2,7 @@ import type { ExecRequest } from '../sidekick/protocol.ts'
 import { capture, exec, type ExecHandlers } from './exec.ts'
 import { filesOf } from './files.ts'
 import { openHttp, type Auth } from './http.ts'
+import { randomId } from './random-id.ts'
 import { feedStdin } from './stdin.ts'
 import { serverEvents } from './server-events.ts'
 import type {
@@ -11,6 +12,7 @@ import type {
   LifeEvent,
   NewCompute,
   Page,
+  Platform,
   Session,
   Snapshot,
   User,
@@ -61,7 +63,7 @@ export const openClient = (options: ClientOptions) => {
         api.json<Compute>('POST', '/api/computes', {
           query: { wait },
           json: compute,
-          headers: { 'idempotency-key': key ?? globalThis.crypto.randomUUID() },
+          headers: { 'idempotency-key': key ?? randomId() },
         }),
       get: (id: string) => api.json<Compute>('GET', `/api/computes/${id}`),
       page: (query: { cursor?: string; limit?: number; state?: string; name?: string } = {}) =>
@@ -82,9 +84,10 @@ export const openClient = (options: ClientOptions) => {
     },
 
     events: {
-      page: (query: { computeId?: string; after?: string; limit?: number } = {}) =>
+      /** Oldest first, after a cursor; or with `tail` the newest so many. */
+      page: (query: { computeId?: string; after?: string; limit?: number; tail?: number } = {}) =>
         api.json<Page<LifeEvent>>('GET', eventsPath(query.computeId), {
-          query: { cursor: query.after, limit: query.limit },
+          query: { cursor: query.after, limit: query.limit, tail: query.tail },
         }),
       follow: async function* (query: {
         readonly computeId?: string
@@ -113,6 +116,8 @@ export const openClient = (options: ClientOptions) => {
         if (options.purge) await api.send('DELETE', `/api/trash/${id}`)
       },
     },
+    /** What must be known before anybody logs in. */
+    platform: () => api.json<Platform>('GET', '/api/platform'),
     images: {
       list: () => api.json<Page<Image>>('GET', '/api/images'),
       remove: (id: string) => api.send('DELETE', `/api/images/${id}`).then(() => undefined),

@@ -7,6 +7,7 @@ import {
   encodeSignal,
   type ServerFrame,
 } from './terminal-frames.ts'
+import { randomId } from './random-id.ts'
 import { sendFrame, startSocket, type Socket } from './terminal-socket.ts'
 
 export type TerminalStatus =
@@ -53,7 +54,7 @@ export interface Terminal {
  * kept until confirmed, so a dropped socket neither loses nor doubles a key.
  */
 export const openTerminal = (options: TerminalOptions): Terminal => {
-  const clientId = options.clientId ?? globalThis.crypto.randomUUID()
+  const clientId = options.clientId ?? randomId()
   let size = { cols: options.cols, rows: options.rows }
   let socket: Socket | undefined
   let shell: string | undefined

@@ -152,3 +152,9 @@ export interface Session {
   readonly expiresIn: number
   readonly user: User
 }
+
+export interface Platform {
+  readonly gateway_origin: string
+  readonly port_domain: string
+  readonly temporal_ui_origin: string | null
+}

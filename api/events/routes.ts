@@ -47,7 +47,7 @@ export const registerEvents = (app: App, deps: AppDeps): void => {
     request: FastifyRequest,
     reply: FastifyReply,
     asked: {
-      query: { after?: string; cursor?: string; limit?: number }
+      query: { after?: string; cursor?: string; limit?: number; tail?: number }
       headers: { 'last-event-id'?: string }
     },
     groupIds: readonly string[],
@@ -63,8 +63,10 @@ export const registerEvents = (app: App, deps: AppDeps): void => {
         ...place,
         groupIds: () => stillAllowed(request, groupIds, computeId !== undefined),
       })
-    const limit = asked.query.limit ?? DEFAULT_PAGE
-    const events = await readEvents(deps.db, { ...place, groupIds, limit })
+    const { tail } = asked.query
+    const limit = tail ?? asked.query.limit ?? DEFAULT_PAGE
+    const newest = tail !== undefined
+    const events = await readEvents(deps.db, { ...place, groupIds, limit, newest })
     return { items: [...events], next_cursor: events.at(-1)?.cursor ?? null }
   }
 

@@ -19,6 +19,13 @@ const Cursor = Type.String({ pattern: '^\\d{1,20}-\\d{1,19}$' })
 export const EventsQuery = Closed({
   after: Type.Optional(Cursor),
   cursor: Type.Optional(Cursor),
+  tail: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      description: 'The newest so many; `next_cursor` is where a stream goes on from them',
+    }),
+  ),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: 'Default 100' })),
 })
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { LifeEvent } from '../../sdk/types.ts'
+import type { LifeEvent, Page } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { print, styled, styledState, tell } from '../output.ts'
 
@@ -9,11 +9,12 @@ export const addLogsCommand = (program: Command): void => {
     .description('show what happened to a compute, or to all of yours')
     .argument('[compute]')
     .option('-f, --follow', 'go on as it happens')
+    .option('-n, --number <count>', 'how many of the latest; default 50', Number)
     .option('--all', 'from the beginning, not only the latest')
     .action(
       async (
         reference: string | undefined,
-        options: { follow?: boolean; all?: boolean },
+        options: { follow?: boolean; all?: boolean; number?: number },
         command: Command,
       ) => {
         const context = await contextOf(command)
@@ -21,19 +22,22 @@ export const addLogsCommand = (program: Command): void => {
           reference === undefined ? undefined : (await context.compute(reference)).compute.id
         const show = (event: LifeEvent) =>
           print(context.options.json ? JSON.stringify(event) : line(event, computeId === undefined))
-        const past: LifeEvent[] = []
-        let after: string | undefined
-        for (;;) {
-          const page = await context.client.events.page({
-            limit: 200,
-            ...(computeId && { computeId }),
-            ...(after && { after }),
+        const past = { ...(computeId && { computeId }) }
+        const latest = await context.client.events.page(
+          options.all ? { ...past, limit: PAGE } : { ...past, tail: options.number ?? LATEST },
+        )
+        latest.items.forEach(show)
+        let after = latest.next_cursor ?? undefined
+        while (options.all && after !== undefined) {
+          const page: Page<LifeEvent> = await context.client.events.page({
+            ...past,
+            limit: PAGE,
+            after,
           })
-          past.push(...page.items)
-          after = page.next_cursor ?? past.at(-1)?.cursor
-          if (page.next_cursor === null || page.items.length === 0) break
+          page.items.forEach(show)
+          if (page.items.length === 0) break
+          after = page.next_cursor ?? after
         }
-        past.slice(options.all || context.options.json ? 0 : -LATEST).forEach(show)
         if (!options.follow) return
         const stop = new AbortController()
         process.once('SIGINT', () => stop.abort())
@@ -49,6 +53,7 @@ export const addLogsCommand = (program: Command): void => {
 }
 
 const LATEST = 50
+const PAGE = 1000
 
 const line = (event: LifeEvent, named: boolean): string =>
   [

@@ -215,7 +215,10 @@ const leave = async (exitCode: number): Promise<never> => {
   await stack?.stop().catch((error: Error) => process.stderr.write(`  ${error.message}\n`))
   process.exit(exitCode)
 }
-process.once('SIGINT', () => void leave(130))
+process.once('SIGINT', () => {
+  const undone = stack === undefined ? Promise.resolve() : cleanUp(stack.client)
+  void undone.catch(() => {}).then(() => leave(130))
+})
 
 try {
   process.stdout.write('\n  The life of a compute\n\n')

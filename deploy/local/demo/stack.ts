@@ -23,7 +23,8 @@ const START_WITHIN_MS = 15 * 60_000
 export const findStack = async (apiUrl: string | undefined): Promise<DemoStack> => {
   const apiOrigin = apiUrl ?? process.env['DORMOUSE_API_URL'] ?? 'http://127.0.0.1:8080'
   if (await answers(apiOrigin)) {
-    const gatewayOrigin = process.env['DORMOUSE_GATEWAY_URL'] ?? 'http://127.0.0.1:8081'
+    const anonymous = openClient({ apiOrigin, gatewayOrigin: apiOrigin, auth: noAuth })
+    const { gateway_origin: gatewayOrigin } = await anonymous.platform()
     const auth = await authFor(apiOrigin)
     return {
       client: openClient({ apiOrigin, gatewayOrigin, auth }),
