@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createObjectStore } from '../../activities/adapters/s3/object-store.ts'
+import { createS3Store } from '../../activities/adapters/s3/store.ts'
 import { storeConfig } from '../../config/config.ts'
 import type { Bench, Measure } from '../bench.ts'
 import { figure, median, timed } from '../figure.ts'
@@ -58,7 +58,7 @@ const makeFiles = (files: number, mib: number): string => {
 
 const floors = async ({ stack }: Bench, make: string, rounds: number) => {
   const dir = await mkdtemp(path.join(tmpdir(), 'dormouse-floor-'))
-  const store = createObjectStore(storeConfig(stack.env))
+  const store = createS3Store(storeConfig(stack.env))
   const node = stack.env['DORMOUSE_SIDEKICK_NODE'] ?? 'node'
   const never = new AbortController().signal
   await shell(make.replaceAll('/.dormouse/node', node), dir)

@@ -1,0 +1,84 @@
+import type { Db } from '../records/database.ts'
+import { appendEvent } from '../records/events.ts'
+import { newId } from '../records/ids.ts'
+import { DormouseError } from '../workflows/errors.ts'
+import { requireBinding } from './binding.ts'
+import type { DataActivities } from './contract.ts'
+import type { SaveDeps } from './save.ts'
+import { transfer } from './transfer.ts'
+
+type CommitInput = Parameters<DataActivities['commitImage']>[0]
+
+/** Saves /opt/env as the layer of the pending image; committed already: the same digest again. */
+export const createCommitImage =
+  (deps: SaveDeps) =>
+  async (input: CommitInput, signal: AbortSignal): Promise<{ digest: string }> => {
+    const binding = await requireBinding(deps.db, input)
+    const image = await deps.db
+      .selectFrom('images')
+      .selectAll()
+      .where('id', '=', input.imageId)
+      .executeTakeFirst()
+    if (image === undefined)
+      throw new DormouseError('ImageNotFound', `image ${input.imageId} does not exist`)
+    if (image.state === 'ready' && image.digest !== null) return { digest: image.digest }
+    const { compute, endpoint } = binding
+    const saveId = newId()
+    const opened = await deps.sidekick.archive(
+      endpoint,
+      input,
+      { saveId, baseSaveId: null, trees: ['env'] },
+      signal,
+    )
+    const { part, summary } = await transfer(
+      deps,
+      {
+        saveId,
+        key: `${compute.group_id}/images/${input.imageId}/${saveId}.tar.zst`,
+        groupId: compute.group_id,
+        kind: opened.kind,
+        stream: opened.stream,
+        summary: opened.summary,
+      },
+      signal,
+    )
+    const digest = `sha256:${part.sha256}`
+    return finish(deps.db, input, compute.group_id, part.key, digest, summary.treeBytes)
+  }
+
+/** Row and reference in one step; of two attempts the first to get here decides the digest. */
+const finish = (
+  db: Db,
+  input: CommitInput,
+  groupId: string,
+  partKey: string,
+  digest: string,
+  sizeBytes: number,
+): Promise<{ digest: string }> =>
+  db.transaction().execute(async (tx) => {
+    const image = await tx
+      .selectFrom('images')
+      .selectAll()
+      .where('id', '=', input.imageId)
+      .forUpdate()
+      .executeTakeFirstOrThrow()
+    if (image.state === 'ready' && image.digest !== null) return { digest: image.digest }
+    await tx
+      .updateTable('images')
+      .set({ state: 'ready', digest, size_bytes: String(sizeBytes) })
+      .where('id', '=', input.imageId)
+      .execute()
+    await tx
+      .insertInto('part_references')
+      .values({ part_key: partKey, owner_kind: 'image', owner_id: input.imageId, ordinal: 0 })
+      .execute()
+    await appendEvent(tx, {
+      groupId,
+      computeId: input.computeId,
+      generation: input.generation,
+      type: 'image.committed',
+      actor: input.cause.actor,
+      data: { imageId: input.imageId, name: image.name, digest, sizeBytes },
+    })
+    return { digest }
+  })
