@@ -119,8 +119,11 @@ export const gatewayConfig = (env: Env) => ({
 })
 export type GatewayConfig = ReturnType<typeof gatewayConfig>
 
+/** Where new computes run. */
+export const runtimeName = (env: Env): string => env['DORMOUSE_RUNTIME'] ?? 'local'
+
 export const runtimeConfig = (env: Env) => ({
-  runtime: env['DORMOUSE_RUNTIME'] ?? 'local',
+  runtime: runtimeName(env),
   stateDir: required(env, 'DORMOUSE_STATE_DIR'),
   /** Runs computes as plain processes: no isolation at all. */
   unsafeNoIsolation: env['DORMOUSE_UNSAFE_NO_ISOLATION'] === 'yes-run-computes-without-a-sandbox',

@@ -3,6 +3,7 @@ import { appendEvent } from '../../records/events.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller } from '../policy.ts'
 import { ById, Closed, Id, onePage, PageOf } from '../schema.ts'
+import { DormouseError } from '../../workflows/errors.ts'
 import { portUrl } from './json.ts'
 import { PortDoorSchema } from './schema.ts'
 import { computeOf, onCompute } from './subject.ts'
@@ -36,14 +37,15 @@ export const registerPorts = (app: App, deps: AppDeps): void => {
       config: { policy: onCompute(deps, 'compute:control') },
       schema: {
         tags,
-        params: Closed({ id: Id(), port: Type.Integer({ minimum: 1, maximum: 65_535 }) }),
+        // As text: a number would be read from 0x50 and 8e1 too.
+        params: Closed({ id: Id(), port: Type.String({ pattern: '^[1-9]\\d{0,4}$' }) }),
         body: Closed({ visibility: Type.Enum(['private', 'group', 'public']) }),
         response: { 200: PortDoorSchema },
       },
     },
     async (request) => {
       const compute = computeOf(request)
-      const { port } = request.params
+      const port = portNumber(request.params.port)
       const { visibility } = request.body
       await db.transaction().execute(async (tx) => {
         await tx
@@ -63,4 +65,10 @@ export const registerPorts = (app: App, deps: AppDeps): void => {
       return { port, visibility, url: portUrl(config, compute.id, port) }
     },
   )
+}
+
+const portNumber = (text: string): number => {
+  const port = Number(text)
+  if (port > 65_535) throw new DormouseError('NotFound', `${text} is no port`)
+  return port
 }

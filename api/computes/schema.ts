@@ -28,6 +28,7 @@ export const CreateCompute = Closed({
   env: Type.Optional(
     Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), Type.String(), {
       maxProperties: 100,
+      additionalProperties: false,
       description: 'At most 100 variables, 256 KB together; sealed at rest, never shown again',
     }),
   ),
