@@ -53,10 +53,13 @@ export const report = (
   url: string | undefined,
   log: (message: string, facts: Readonly<Record<string, unknown>>) => void,
 ): void => {
-  if (error instanceof Refusal || error instanceof DormouseError) return
+  if (error instanceof Refusal || error instanceof DormouseError || isGone(error)) return
   const said = error instanceof Error ? (error.stack ?? error.message) : String(error)
   log('request failed', { error: said, path: url?.split('?', 1)[0] })
 }
+
+/** The client left before it was answered. */
+const isGone = (error: unknown): boolean => (error as Error | null)?.name === 'AbortError'
 
 const entry = (code: RefusalCode): { status: number; title: string } =>
   code in OWN ? OWN[code as keyof typeof OWN] : FAILURES[code as FailureName]

@@ -1,6 +1,9 @@
 import { request as httpRequest, type Agent, type IncomingMessage } from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
+import { Refusal } from './refusal.ts'
 import { DialError } from './sidekick-dial.ts'
+
+const BROKE_OFF = 'The compute broke off without an answer; the request may have had its effect.'
 
 export interface Onward {
   readonly agent: Agent
@@ -40,7 +43,9 @@ export const exchange = (onward: Onward): Promise<Exchanged> =>
     const harmless = body === null && (method === 'GET' || method === 'HEAD')
     request.once('error', (error) => {
       const stale = request.reusedSocket && harmless && !signal.aborted
-      reject(stale ? new DialError('a kept connection had ended', { cause: error }) : error)
+      if (error instanceof DialError || signal.aborted) reject(error)
+      else if (stale) reject(new DialError('a kept connection had ended', { cause: error }))
+      else reject(new Refusal('SidekickUnreachable', BROKE_OFF))
     })
     request.once('response', (answer) => resolve({ answer }))
     request.once('upgrade', (answer, socket, head) => resolve({ answer, socket, head }))
