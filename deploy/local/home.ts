@@ -1,6 +1,7 @@
 /** The state directory: where it is, its lock, and the secrets made in it once. */
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -78,8 +79,10 @@ export const lockHome = (home: string): (() => void) => {
 
 export const prepareHome = (home: string): void => {
   mkdirSync(home, { recursive: true, mode: 0o711 })
-  const { uid } = statSync(home)
+  const { uid, mode } = statSync(home)
   const me = process.getuid?.()
+  // Root's Postgres runs as another user, who passes through; every secret in here has its own mode.
+  if (me === 0 && (mode & 0o011) !== 0o011) chmodSync(home, (mode & 0o777) | 0o011)
   if (me !== undefined && uid !== me && me !== 0)
     throw new Error(
       `${home} belongs to another user (uid ${uid}); set DORMOUSE_HOME to a folder of yours`,

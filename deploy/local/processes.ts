@@ -49,7 +49,7 @@ export const superviseProcesses = (options: {
   /** Told of every crash and of the wait before the next try. */
   readonly onCrash?: (name: string, what: string, retryInMs: number) => void
 }): Processes => {
-  mkdirSync(options.logDir, { recursive: true })
+  mkdirSync(options.logDir, { recursive: true, mode: 0o700 })
   mkdirSync(options.recordDir, { recursive: true })
   const running = new Set<ChildProcess>()
   const supervised = new Set<Supervised>()

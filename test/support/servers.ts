@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { binDir } from '../../deploy/local/cache.ts'
@@ -25,6 +25,8 @@ const ROOT = path.resolve(import.meta.dirname, '../..')
 export default async function setUp(): Promise<() => Promise<void>> {
   build()
   const home = await mkdtemp(path.join(tmpdir(), 'dormouse-servers-'))
+  // As root, Postgres runs as another user, who passes through.
+  await chmod(home, 0o711)
   const processes = superviseProcesses({
     logDir: path.join(home, 'logs'),
     recordDir: path.join(home, 'processes'),
