@@ -16,7 +16,7 @@ import {
 import { openDatabase, type Db } from '../records/database.ts'
 import { openEventBell } from '../records/event-bell.ts'
 import { migrate } from '../records/migrate.ts'
-import { connectClient } from '../temporal/connection.ts'
+import { lazyClient } from '../temporal/connection.ts'
 import { computeDoors } from '../temporal/doors.ts'
 import { buildApp } from './app.ts'
 import { loggerOptions } from './logging.ts'
@@ -33,7 +33,7 @@ const main = async (env: NodeJS.ProcessEnv): Promise<void> => {
   await migrate(db)
   await createFirstUser(db, firstUser(env))
 
-  const temporal = await connectClient(env)
+  const temporal = lazyClient(env)
   const store = createObjectStore(storeConfig(env))
   const bell = openEventBell(databaseUrl(env))
   const metrics = new Registry()
@@ -55,7 +55,7 @@ const main = async (env: NodeJS.ProcessEnv): Promise<void> => {
       runtime: runtimeName(env),
       checks: {
         database: () => db.selectFrom('groups').select('id').limit(1).execute(),
-        temporal: () => temporal.client.connection.healthService.check({}),
+        temporal: () => temporal.check(),
         // Any answer will do: that there is no such object is one.
         store: () => store.head('readyz'),
       },

@@ -15,3 +15,22 @@ export interface TemporalClient {
   readonly client: Client
   close(): Promise<void>
 }
+
+/**
+ * For a process that must start and answer while Temporal is away: connects at the first call.
+ * `check` rejects when it does not answer within two seconds.
+ */
+export const lazyClient = (
+  env: Env = process.env,
+): TemporalClient & { check(): Promise<unknown> } => {
+  const { address, namespace } = temporalConfig(env)
+  const connection = Connection.lazy({ address, connectTimeout: '5s' })
+  return {
+    client: new Client({ connection, namespace }),
+    check: () =>
+      connection.withDeadline(Date.now() + 2_000, () =>
+        connection.workflowService.getSystemInfo({}),
+      ),
+    close: () => connection.close(),
+  }
+}
