@@ -156,3 +156,20 @@ export const timings = (env: Env): Timings => ({
 
 export const sweepEveryMs = (env: Env): number =>
   milliseconds(env, 'DORMOUSE_SWEEP_EVERY_MS', 60_000)
+
+/** What both workers read; the sweeper touches nothing younger than `graceMs`. */
+export const workerConfig = (env: Env) => ({
+  /** Prebuilt by `npm run build`; without it the workflows are bundled from source. */
+  workflowBundle: env['DORMOUSE_WORKFLOW_BUNDLE'],
+  /** After SIGTERM activities may end by themselves for this long, then they are cancelled. */
+  drainMs: milliseconds(env, 'DORMOUSE_WORKER_DRAIN_MS', 20_000),
+  /** `host:port` that answers Prometheus with the SDK's metrics. */
+  metricsAddress: env['DORMOUSE_WORKER_METRICS_ADDRESS'],
+  /** `host:port` that answers GET /healthz with 200 while the worker takes tasks. */
+  healthAddress: env['DORMOUSE_WORKER_HEALTH_ADDRESS'],
+  sweep: {
+    everyMs: sweepEveryMs(env),
+    graceMs: milliseconds(env, 'DORMOUSE_SWEEP_GRACE_MS', 10 * 60_000),
+  },
+})
+export type WorkerConfig = ReturnType<typeof workerConfig>

@@ -73,6 +73,8 @@ export class World {
   readonly calls: { activity: Activity; computeId: string }[] = []
   /** The local runtime keeps a dead sandbox's tree on disk; a lost node does not. */
   keepsTrees = true
+  sweeps = 0
+  readonly converged: { computeId: string; scheduledAt: string }[] = []
   private readonly faults: Fault[] = []
   private readonly held = new Map<string, Promise<void>>()
   private snapshots = 0
@@ -278,8 +280,14 @@ export class World {
       applySchedule: this.step('applySchedule', (input) => {
         this.row(input.computeId).schedule = input.schedule
       }),
-      sweep: () => Promise.resolve({}),
-      convergeToSchedule: () => Promise.resolve(),
+      sweep: () => {
+        this.sweeps += 1
+        return Promise.resolve({ adopted: 0 })
+      },
+      convergeToSchedule: (input) => {
+        this.converged.push(input)
+        return Promise.resolve()
+      },
     }
   }
 
