@@ -137,10 +137,11 @@ const join = (
     } else end()
   })
   for (const side of [outer, inner]) side.on('error', end).on('close', end)
-  outer.on('data', watch(inward))
-  inner.on('data', watch(outward))
+  // First what came with the handshakes: a listener would take it before the pipe is there.
   if (options.head.length > 0) outer.unshift(options.head)
   if (options.innerHead.length > 0) inner.unshift(options.innerHead)
+  outer.on('data', watch(inward))
+  inner.on('data', watch(outward))
   outer.pipe(inner)
   inner.pipe(outer)
 }

@@ -59,13 +59,15 @@ export class StartedSidekick {
   readonly folder: string
   readonly child: ChildProcess
   readonly socket: string
+  readonly port: number | undefined
   readonly home: string
   readonly env: string
   readonly scratch: string
   output = ''
   #key: CryptoKey | undefined
 
-  private constructor(folder: string, child: ChildProcess) {
+  private constructor(folder: string, child: ChildProcess, port: number | undefined) {
+    this.port = port
     this.folder = folder
     this.child = child
     this.socket = join(folder, 's.sock')
@@ -78,13 +80,16 @@ export class StartedSidekick {
 
   /** Started and answering hello, unclaimed. */
   static async start(
-    options: { args?: readonly string[]; env?: Record<string, string> } = {},
+    options: { args?: readonly string[]; env?: Record<string, string>; port?: number } = {},
   ): Promise<StartedSidekick> {
     const bundle = await builtSidekick()
     const folder = await mkdtemp(join(tmpdir(), 'sk-'))
     for (const name of ['home', 'env', 'tmp']) await mkdir(join(folder, name))
     const args = [
-      ...['--socket', join(folder, 's.sock'), '--home', join(folder, 'home')],
+      ...(options.port
+        ? ['--port', String(options.port), '--host', '127.0.0.1']
+        : ['--socket', join(folder, 's.sock')]),
+      ...['--home', join(folder, 'home')],
       ...['--env-dir', join(folder, 'env'), '--scratch', join(folder, 'tmp')],
       ...(options.args ?? []),
     ]
@@ -96,7 +101,7 @@ export class StartedSidekick {
         env: { PATH: process.env['PATH'], SECRET_OF_THE_PLATFORM: 'x', ...options.env },
       },
     )
-    const started = new StartedSidekick(folder, child)
+    const started = new StartedSidekick(folder, child, options.port)
     for (let tries = 0; ; tries += 1) {
       try {
         await started.ask('/v1/hello', { ticket: null })
@@ -115,6 +120,7 @@ export class StartedSidekick {
       args?: readonly string[]
       env?: Record<string, string>
       claimEnv?: Record<string, string>
+      port?: number
     } = {},
   ): Promise<StartedSidekick> {
     const started = await StartedSidekick.start(options)
@@ -166,7 +172,7 @@ export class StartedSidekick {
     return new Promise((done, failed) => {
       const request = dial(
         {
-          socketPath: this.socket,
+          ...(this.port ? { host: '127.0.0.1', port: this.port } : { socketPath: this.socket }),
           path,
           method,
           agent: false,
