@@ -6,7 +6,7 @@ export interface Greeting {
   readonly home: string
   readonly seconds: number
   /** Only at a first start. */
-  readonly firstLogin?: { readonly email: string; readonly password: string } | undefined
+  readonly firstLogin: { readonly email: string; readonly password: string } | undefined
 }
 
 export const greeting = (facts: Greeting): string => {

@@ -4,14 +4,19 @@ import type { Secrets } from './home.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
-/** Set by the person who starts: each of these is taken as it is. */
+export interface FirstLogin {
+  readonly email: string
+  readonly password: string
+}
+
+/** What the person who starts has set wins over every value made here, except the ports that were chosen. */
 export const serviceEnv = (options: {
   readonly home: string
   readonly distDir: string
   readonly secrets: Secrets
   readonly ports: { readonly api: number; readonly gateway: number }
   readonly servers: Env
-  readonly firstLogin: { readonly email: string; readonly password: string } | undefined
+  readonly firstLogin: FirstLogin
   readonly outer?: Env
 }): Env => {
   const { home, distDir, secrets, ports, firstLogin } = options
@@ -39,8 +44,7 @@ export const serviceEnv = (options: {
     ...(options.outer ?? process.env),
     DORMOUSE_API_PORT: String(ports.api),
     DORMOUSE_GATEWAY_PORT: String(ports.gateway),
-    ...(firstLogin === undefined
-      ? {}
-      : { DORMOUSE_FIRST_EMAIL: firstLogin.email, DORMOUSE_FIRST_PASSWORD: firstLogin.password }),
+    DORMOUSE_FIRST_EMAIL: firstLogin.email,
+    DORMOUSE_FIRST_PASSWORD: firstLogin.password,
   }
 }

@@ -1,5 +1,5 @@
 /** `npm start`: the whole platform on one machine. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { openBoard, type Board } from './board.ts'
 import { greeting } from './greeting.ts'
@@ -9,7 +9,7 @@ import { PartMissing } from './parts/part.ts'
 import { choosePorts, PortInUse } from './ports.ts'
 import { superviseProcesses, type Processes } from './processes.ts'
 import { saveAll } from './save-all.ts'
-import { serviceEnv } from './service-env.ts'
+import { serviceEnv, type FirstLogin } from './service-env.ts'
 import { PartsMissing, startServers } from './servers.ts'
 import { startServices } from './services.ts'
 import { listenForStop, StoppedMeanwhile } from './stop-signals.ts'
@@ -78,7 +78,7 @@ const bringUp = async (
     board.note(`  port ${wanted} for ${name} is in use by ${heldBy}; taking ${taken}`)
   const servers = await startServers({ home, env: process.env, secrets, ports, processes, board })
   undo.push(() => board.during('servers stop', () => servers.stop()))
-  const firstLogin = firstLoginOf(home, secrets)
+  const firstLogin = firstLoginOf(secrets)
   const env = serviceEnv({ home, distDir: DIST, secrets, ports, servers: servers.env, firstLogin })
   const services = await startServices({ env, distDir: DIST, processes, board })
   undo.push(() => board.during('workers stop', () => services.stopWorkers()))
@@ -88,22 +88,22 @@ const bringUp = async (
     apiOrigin: env['DORMOUSE_API_ORIGIN'] ?? '',
     gatewayOrigin: env['DORMOUSE_GATEWAY_ORIGIN'] ?? '',
     temporalUiOrigin: env['TEMPORAL_UI_ORIGIN'],
-    firstLogin,
+    firstLogin: noteFirstLogin(home, firstLogin) ? firstLogin : undefined,
   }
 }
 
-/** Written once; from the second start on the file says it and the terminal does not. */
-const firstLoginOf = (
-  home: string,
-  secrets: Secrets,
-): { email: string; password: string } | undefined => {
+/** The login of the user whom the API makes when there is none. */
+const firstLoginOf = (secrets: Secrets): FirstLogin => ({
+  email: process.env['DORMOUSE_FIRST_EMAIL'] ?? 'you@dormouse.local',
+  password: process.env['DORMOUSE_FIRST_PASSWORD'] ?? secrets.firstPassword,
+})
+
+/** True once: later starts do not show a password that may have been changed since. */
+const noteFirstLogin = (home: string, login: FirstLogin): boolean => {
   const file = path.join(home, 'first-login.txt')
-  if (existsSync(file)) return undefined
-  const email = process.env['DORMOUSE_FIRST_EMAIL'] ?? 'you@dormouse.local'
-  const password = process.env['DORMOUSE_FIRST_PASSWORD'] ?? secrets.firstPassword
-  mkdirSync(home, { recursive: true })
-  writeFileSync(file, `${email}\n${password}\n`, { mode: 0o600 })
-  return { email, password }
+  if (existsSync(file)) return false
+  writeFileSync(file, `${login.email}\n${login.password}\n`, { mode: 0o600 })
+  return true
 }
 
 const saveComputes = async (
