@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
-import { transitionIn } from '../records/computes.ts'
 import type { Db } from '../records/database.ts'
 import { findSnapshot } from '../records/filesystems.ts'
+import { recordOpened } from '../records/generations.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { requireBinding } from './binding.ts'
 import type { DataActivities } from './contract.ts'
@@ -55,18 +55,10 @@ export const createRestore =
       await deps.runtime.markTreeComplete(input)
       await deps.sidekick.open(endpoint, input)
     }
-    await deps.db.transaction().execute(async (tx) => {
-      await tx
-        .updateTable('sandboxes')
-        .set({ opened_at: new Date(), base_save_id: source.saveId })
-        .where('compute_id', '=', input.computeId)
-        .where('generation', '=', input.generation)
-        .execute()
-      await transitionIn(tx, {
-        ...input,
-        to: 'running',
-        detail: { snapshotId: input.snapshotId, entries: tree.entries, sizeBytes: tree.sizeBytes },
-      })
+    await recordOpened(deps.db, {
+      ...input,
+      baseSaveId: source.saveId,
+      detail: { snapshotId: input.snapshotId, ...tree },
     })
     return tree
   }

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker'
 import { temporalConfig, workerConfig, type WorkerConfig } from '../config/config.ts'
 import { namedErrors } from './activity-errors.ts'
+import { heartbeats } from './alive.ts'
 import { ensureSearchAttributes } from './search-attributes.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -45,7 +46,7 @@ export const runWorker = async (
     connection,
     namespace,
     ...parts.options,
-    interceptors: { activity: [namedErrors] },
+    interceptors: { activity: [heartbeats, namedErrors] },
     shutdownGraceTime: config.drainMs,
     // An activity that ignores its cancellation must not keep the process.
     shutdownForceTime: config.drainMs + 5_000,

@@ -9,12 +9,16 @@ import type { ControlActivities, DataActivities } from '../../activities/contrac
 import { A_FEW_TIMES, ONCE, UNTIL_DONE } from '../retry.ts'
 import { dataQueueBeside } from '../task-queues.ts'
 
+/** A worker that was killed is noticed within this; temporal/alive.ts beats every 2 s. */
+const HEARTBEAT = '8s'
+
 const TRY_CANCEL = ActivityCancellationType.TRY_CANCEL
 
 /** On the workflow's own queue, so that the server hands it over with the workflow task (eager). */
 export const { provision } = proxyActivities<ControlActivities>({
   summary: 'start the sandbox and claim its sidekick',
   startToCloseTimeout: '3m',
+  heartbeatTimeout: HEARTBEAT,
   cancellationType: TRY_CANCEL,
   retry: ONCE,
 })
@@ -22,18 +26,21 @@ export const { provision } = proxyActivities<ControlActivities>({
 export const { stop } = proxyActivities<ControlActivities>({
   summary: 'stop the sandbox',
   startToCloseTimeout: '2m',
+  heartbeatTimeout: HEARTBEAT,
   retry: UNTIL_DONE,
 })
 
 export const { release } = proxyActivities<ControlActivities>({
   summary: 'close its rows, trash or purge its filesystem',
   startToCloseTimeout: '1m',
+  heartbeatTimeout: HEARTBEAT,
   retry: UNTIL_DONE,
 })
 
 export const { recall } = proxyActivities<ControlActivities>({
   summary: 'ask the row and the runtime what is true',
   startToCloseTimeout: '30s',
+  heartbeatTimeout: HEARTBEAT,
   retry: UNTIL_DONE,
 })
 
@@ -69,7 +76,7 @@ const bytes = (summary: string) =>
     // No data worker: the compute stays up and the save is tried again, rather than waiting for ever.
     scheduleToStartTimeout: '5m',
     startToCloseTimeout: '1h',
-    heartbeatTimeout: '15s',
+    heartbeatTimeout: HEARTBEAT,
     cancellationType: TRY_CANCEL,
     retry: A_FEW_TIMES,
   })
