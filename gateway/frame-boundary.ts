@@ -12,25 +12,34 @@ export class FrameBoundary {
     return this.#left === 0 && this.#header.length === 0
   }
 
-  /** Takes the bytes that passed; returns how many of them lie before the last boundary in them (0: none). */
-  push(chunk: Uint8Array): number {
+  /** Takes all bytes of the chunk as passed. */
+  push(chunk: Uint8Array): void {
     let at = 0
-    let boundary = 0
+    while (at < chunk.length) at += this.#step(chunk, at)
+  }
+
+  /** Takes bytes up to the first boundary and says how many they were; undefined: all, and none came. */
+  pushToBoundary(chunk: Uint8Array): number | undefined {
+    let at = 0
     while (at < chunk.length) {
-      if (this.#left > 0) {
-        const step = Math.min(this.#left, chunk.length - at)
-        this.#left -= step
-        at += step
-      } else {
-        this.#header.push(chunk[at++] ?? 0)
-        const left = payloadLength(this.#header)
-        if (left === undefined) continue
-        this.#header = []
-        this.#left = left
-      }
-      if (this.atBoundary) boundary = at
+      at += this.#step(chunk, at)
+      if (this.atBoundary) return at
     }
-    return boundary
+    return undefined
+  }
+
+  #step(chunk: Uint8Array, at: number): number {
+    if (this.#left > 0) {
+      const step = Math.min(this.#left, chunk.length - at)
+      this.#left -= step
+      return step
+    }
+    this.#header.push(chunk[at] ?? 0)
+    const left = payloadLength(this.#header)
+    if (left === undefined) return 1
+    this.#header = []
+    this.#left = left
+    return 1
   }
 }
 

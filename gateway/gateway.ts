@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { GatewayParts } from './parts.ts'
 import { serveHttp } from './serve-http.ts'
 import { serveSocket } from './serve-socket.ts'
@@ -25,6 +26,12 @@ export const createGateway = (parts: GatewayParts): Gateway => {
   })
   // All header lines are seen and counted; with a limit Node would drop the rest in silence.
   server.maxHeadersCount = 0
+  // Node forgets connections that were upgraded; they must end too.
+  const connections = new Set<Socket>()
+  server.on('connection', (socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
   server.on('request', (request, response) => void serveHttp(request, response, parts, life))
   server.on(
     'upgrade',
@@ -39,7 +46,7 @@ export const createGateway = (parts: GatewayParts): Gateway => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       const cut = setTimeout(() => {
         passages.endAll('http', 'restarting')
-        server.closeAllConnections()
+        for (const socket of connections) socket.destroy()
       }, config.drainMs)
       await closed
       clearTimeout(cut)

@@ -4,7 +4,7 @@ import { closeFrame, FrameBoundary } from './frame-boundary.ts'
 /** How long a side may take to read what is left after the other one ended. */
 const LINGER_MS = 30_000
 /** How long a frame under way may take to end before the connection is cut without a close frame. */
-const FRAME_MS = 1_000
+const FRAME_MS = 2_000
 
 export interface PipedSocket {
   /** Says goodbye to the client with a close frame at the next frame's end, then cuts both sides. */
@@ -19,6 +19,7 @@ export interface PipedSocket {
 export const pipeSockets = (client: Duplex, sidekick: Duplex): PipedSocket => {
   const boundary = new FrameBoundary()
   let closing: Buffer | undefined
+  let cut: NodeJS.Timeout | undefined
 
   const toClient = (chunk: Buffer) => {
     if (closing !== undefined) return finishFrame(chunk, closing)
@@ -26,8 +27,9 @@ export const pipeSockets = (client: Duplex, sidekick: Duplex): PipedSocket => {
     if (!client.write(chunk)) sidekick.pause()
   }
   const finishFrame = (chunk: Buffer, goodbye: Buffer) => {
-    const end = firstBoundary(boundary, chunk)
+    const end = boundary.pushToBoundary(chunk)
     if (end === undefined) return void client.write(chunk)
+    clearTimeout(cut)
     sidekick.off('data', toClient)
     client.end(Buffer.concat([chunk.subarray(0, end), goodbye]))
     sidekick.destroy()
@@ -55,21 +57,12 @@ export const pipeSockets = (client: Duplex, sidekick: Duplex): PipedSocket => {
       } else {
         closing = goodbye
         sidekick.resume()
-        setTimeout(() => destroyBoth(client, sidekick), FRAME_MS).unref()
+        cut = setTimeout(() => destroyBoth(client, sidekick), FRAME_MS).unref()
       }
       // Whoever does not read its goodbye is cut.
       setTimeout(() => destroyBoth(client, sidekick), LINGER_MS).unref()
     },
   }
-}
-
-/** How much of the chunk belongs to the frame under way; undefined when it goes on beyond the chunk. */
-const firstBoundary = (boundary: FrameBoundary, chunk: Buffer): number | undefined => {
-  for (let at = 0; at < chunk.length; at++) {
-    boundary.push(chunk.subarray(at, at + 1))
-    if (boundary.atBoundary) return at + 1
-  }
-  return undefined
 }
 
 const endTogether = (one: Duplex, other: Duplex): void => {

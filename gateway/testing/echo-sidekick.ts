@@ -26,7 +26,10 @@ export const startEchoSidekick = async () => {
   let connections = 0
   let respond = (request: IncomingMessage, response: ServerResponse): void =>
     void response.writeHead(200, { 'content-type': 'text/plain' }).end(`you asked ${request.url}`)
-  let onSocket = (socket: Duplex): void => void socket.pipe(socket)
+  let onUpgrade = (request: IncomingMessage, socket: Duplex, _head: Buffer): void => {
+    socket.write(handshakeAnswer(request))
+    socket.pipe(socket)
+  }
 
   const server = createHttpsServer({
     key: certificate.keyPem,
@@ -43,18 +46,10 @@ export const startEchoSidekick = async () => {
     request.on('data', (chunk: Buffer) => (entry.body += chunk.toString('latin1')))
     request.on('end', () => respond(request, response))
   })
-  server.on('upgrade', (request, socket) => {
+  server.on('upgrade', (request, socket, head) => {
     note(request)
-    const [protocol] = (request.headers['sec-websocket-protocol'] ?? '').split(',')
-    const accept = createHash('sha1')
-      .update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
-      .digest('base64')
-    socket.write(
-      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-        `Sec-WebSocket-Accept: ${accept}\r\n${protocol ? `Sec-WebSocket-Protocol: ${protocol}\r\n` : ''}\r\n`,
-    )
     socket.on('error', () => {})
-    onSocket(socket)
+    onUpgrade(request, socket, head)
   })
   await new Promise<void>((resolve) => server.listen(socketPath, () => resolve()))
 
@@ -75,7 +70,7 @@ export const startEchoSidekick = async () => {
       return connections
     },
     respond: (with_: typeof respond) => void (respond = with_),
-    onSocket: (with_: typeof onSocket) => void (onSocket = with_),
+    onUpgrade: (with_: typeof onUpgrade) => void (onUpgrade = with_),
     dropAll: () => {
       for (const socket of sockets) socket.destroy()
     },
@@ -85,4 +80,16 @@ export const startEchoSidekick = async () => {
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+const handshakeAnswer = ({ headers }: IncomingMessage): string => {
+  const [protocol] = (headers['sec-websocket-protocol'] ?? '').split(',')
+  const accept = createHash('sha1')
+    .update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`)
+    .digest('base64')
+  const chosen = protocol ? `Sec-WebSocket-Protocol: ${protocol}\r\n` : ''
+  return (
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+    `Sec-WebSocket-Accept: ${accept}\r\n${chosen}\r\n`
+  )
 }

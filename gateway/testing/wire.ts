@@ -9,16 +9,16 @@ export interface RawAnswer {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Sends the text and reads until the server closes or is silent for `quietMs`. */
-export const sendRaw = (port: number, text: string, quietMs = 1_500): Promise<string> =>
+/** Sends the text and reads until the server closes, says nothing for `firstMs`, or no more for 300 ms. */
+export const sendRaw = (port: number, text: string, firstMs = 10_000): Promise<string> =>
   new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
     const chunks: Buffer[] = []
-    let timer = setTimeout(() => socket.destroy(), quietMs)
+    let timer = setTimeout(() => socket.destroy(), firstMs)
     socket.on('data', (chunk: Buffer) => {
       chunks.push(chunk)
       clearTimeout(timer)
-      timer = setTimeout(() => socket.destroy(), quietMs / 5)
+      timer = setTimeout(() => socket.destroy(), 300)
     })
     socket.on('error', (error) => (chunks.length > 0 ? undefined : reject(error)))
     socket.on('close', () => {
