@@ -18,6 +18,10 @@ export interface NextTimer {
 export const backOff = (failures: number, firstMs: number): number =>
   firstMs * Math.min(8, 2 ** Math.max(0, failures - 1))
 
+/** Failures of ours are tried again sooner than a user's activity is asked about: at most 5, 10, 20, 40 s. */
+export const failureBackOff = (failures: number, firstMs: number): number =>
+  backOff(Math.min(failures, 4), Math.min(firstMs, 5_000))
+
 /** The clock of a generation that users may enter from now on. */
 export const startClock = (
   nowMs: number,

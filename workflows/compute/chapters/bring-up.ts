@@ -5,12 +5,14 @@ import { showSearchable } from '../display.ts'
 import { provision, record, restore, stop } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
 import { move, settleServing, target, type Life } from '../life.ts'
-import { backOff, startClock } from '../timers.ts'
+import { backOff, failureBackOff, startClock } from '../timers.ts'
 import { pause, untilDeleted } from '../wait.ts'
 import { isFailureName } from '../../errors.ts'
 
 /** A sandbox that is lost this often in a row, each time soon after its start, is not started again. */
 const MAX_LOSSES = 5
+/** A user waits for this start: the first new try comes soon, then after 2, 4 and 8 s. */
+const FIRST_RETRY_MS = 1_000
 /** A start in flight when a delete comes may end by itself, so that its sandbox is known and stopped. */
 const DELETE_WAITS_FOR_START_MS = 10_000
 
@@ -40,7 +42,7 @@ export const bringUp = async (life: Life): Promise<void> => {
     }
     if (life.deleteByMs !== undefined) return
     const reason = provisioned === undefined ? 'provision_failed' : 'restore_failed'
-    const waitMs = backOff(attempt, backOffMs)
+    const waitMs = failureBackOff(attempt, Math.min(backOffMs, FIRST_RETRY_MS))
     memory.problem = problem
     if (!problem.retryable || Date.now() + waitMs > giveUpAtMs) return giveUp(life, problem, reason)
     if (problem.code === 'SandboxGone') {

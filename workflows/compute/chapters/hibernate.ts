@@ -6,7 +6,7 @@ import { note, record, save, stop } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
 import { move, settleServing, target, type Life } from '../life.ts'
 import type { Entry } from '../queue.ts'
-import { backOff } from '../timers.ts'
+import { backOff, failureBackOff } from '../timers.ts'
 import { untilDeleted } from '../wait.ts'
 
 type Hibernation = Extract<Wish, { kind: 'hibernate' }>
@@ -82,7 +82,7 @@ const stayUp = async (life: Life, wish: Hibernation, problem: ComputeProblem): P
   const cause: Cause = { reason: 'save_failed', actor: 'system:workflow' }
   memory.saveFailures += 1
   memory.problem = problem
-  const atMs = Date.now() + backOff(memory.saveFailures, input.timings.backOffMs)
+  const atMs = Date.now() + failureBackOff(memory.saveFailures, input.timings.backOffMs)
   if (memory.clock !== undefined)
     memory.clock = wish.automatic
       ? { ...memory.clock, idleCheckAtMs: atMs }

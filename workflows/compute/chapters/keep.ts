@@ -4,7 +4,7 @@ import { commitImage, note, record, save } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
 import { settleServing, target, type Life } from '../life.ts'
 import type { Entry } from '../queue.ts'
-import { backOff } from '../timers.ts'
+import { failureBackOff } from '../timers.ts'
 import { untilDeleted } from '../wait.ts'
 import { isFailureName } from '../../errors.ts'
 
@@ -39,7 +39,7 @@ export const checkpoint = async (life: Life, entry?: Entry): Promise<void> => {
     const problem = problemOf(error, 'SaveFailed')
     memory.saveFailures += 1
     memory.problem = problem
-    const waitMs = backOff(memory.saveFailures, input.timings.backOffMs)
+    const waitMs = failureBackOff(memory.saveFailures, input.timings.backOffMs)
     nextCheckpoint(life, Math.min(waitMs, input.timings.checkpointEveryMs || waitMs))
     settleServing(life, {
       ok: false,
