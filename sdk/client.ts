@@ -94,6 +94,7 @@ export const openClient = (options: ClientOptions) => {
         readonly after?: string
         readonly signal: AbortSignal
         readonly onDrop?: () => void
+        readonly onOpen?: () => void
       }): AsyncGenerator<LifeEvent, void, undefined> {
         for await (const event of serverEvents(api, eventsPath(query.computeId), query))
           yield JSON.parse(event.data) as LifeEvent

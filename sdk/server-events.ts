@@ -19,6 +19,7 @@ export const serverEvents = async function* (
     readonly after?: string | undefined
     readonly signal: AbortSignal
     readonly onDrop?: () => void
+    readonly onOpen?: () => void
   },
 ): AsyncGenerator<ServerEvent, void, undefined> {
   let last = options.after
@@ -33,6 +34,7 @@ export const serverEvents = async function* (
         signal: options.signal,
       })
       if (response.body === null) return
+      options.onOpen?.()
       for await (const event of parseServerEvents(response.body)) {
         pauseMs = FIRST_PAUSE_MS
         if (event.id !== '') last = event.id

@@ -1,0 +1,22 @@
+import type { Compute } from '../../sdk/types.ts'
+import { client } from '../ground/client.ts'
+
+/** A new compute on a copy of the files: of a snapshot, or as they are now. */
+export const forkCompute = async (
+  compute: Compute,
+  fork: { readonly name: string; readonly snapshotId?: string },
+): Promise<Compute> => {
+  if (fork.snapshotId === undefined && compute.state === 'running')
+    await client.computes.checkpoint(compute.id, { wait: 60 })
+  const filesystem = await client.filesystems.fork(compute.filesystem_id, {
+    name: fork.name,
+    ...(fork.snapshotId !== undefined && { snapshot_id: fork.snapshotId }),
+  })
+  return client.computes.create({
+    name: fork.name,
+    filesystem_id: filesystem.id,
+    group_id: compute.group_id,
+    image_name: compute.image_id,
+    tier: compute.tier,
+  })
+}

@@ -1,0 +1,28 @@
+import { openClient, type Client } from '../../sdk/client.ts'
+import { openHttp, type Auth } from '../../sdk/http.ts'
+import type { Session } from '../../sdk/types.ts'
+
+/**
+ * The session is two HttpOnly cookies: no script of this page, or of a page that breaks into it,
+ * can read a token. After a 401 the refresh cookie is tried once, by one request for all that wait.
+ */
+let renewing: Promise<boolean> | undefined
+const cookieAuth: Auth = {
+  token: async () => undefined,
+  renew: () =>
+    (renewing ??= openHttp(location.origin, { ...cookieAuth, renew: async () => false })
+      .json<Session>('POST', '/auth/refresh', { json: {} })
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => (renewing = undefined))),
+}
+
+/** The page looks; what it calls at the gateway never wakes a compute. */
+export const client: Client = openClient({
+  apiOrigin: location.origin,
+  gatewayOrigin: location.origin,
+  auth: cookieAuth,
+  wakes: false,
+})

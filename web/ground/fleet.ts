@@ -1,0 +1,98 @@
+import { useSyncExternalStore } from 'react'
+import { isProblem } from '../../sdk/problem.ts'
+import type { Compute, LifeEvent } from '../../sdk/types.ts'
+import { client } from './client.ts'
+
+/** All computes the user sees, kept true by the event stream. Reading them touches no compute. */
+export interface Fleet {
+  readonly computes: ReadonlyMap<string, Compute>
+  readonly loaded: boolean
+  /** Whether events come in now. */
+  readonly live: boolean
+}
+
+let fleet: Fleet = { computes: new Map(), loaded: false, live: false }
+const watchers = new Set<() => void>()
+const listeners = new Set<(event: LifeEvent) => void>()
+
+const change = (next: Partial<Fleet>): void => {
+  fleet = { ...fleet, ...next }
+  for (const watcher of watchers) watcher()
+}
+
+export const useFleet = (): Fleet =>
+  useSyncExternalStore(
+    (watcher) => {
+      watchers.add(watcher)
+      return () => watchers.delete(watcher)
+    },
+    () => fleet,
+  )
+
+/** Calls `listener` for every event from now on. */
+export const onLifeEvent = (listener: (event: LifeEvent) => void): (() => void) => {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+/** What an answer of the API said: shown at once, before its event comes. */
+export const take = (compute: Compute): void => {
+  const known = fleet.computes.get(compute.id)
+  if (known !== undefined && known.generation > compute.generation) return
+  change({ computes: new Map(fleet.computes).set(compute.id, compute) })
+}
+
+export const look = async (id: string): Promise<void> => {
+  try {
+    take(await client.computes.get(id))
+  } catch (error) {
+    if (!isProblem(error) || error.status !== 404) return
+    const computes = new Map(fleet.computes)
+    computes.delete(id)
+    change({ computes })
+  }
+}
+
+/** Loads everything, then follows; until `signal`. */
+export const followFleet = async (signal: AbortSignal): Promise<void> => {
+  const newest = await client.events.page({ tail: 1 })
+  await loadAll()
+  change({ live: true })
+  const events = client.events.follow({
+    signal,
+    onDrop: () => change({ live: false }),
+    onOpen: () => change({ live: true }),
+    ...(newest.next_cursor !== null && { after: newest.next_cursor }),
+  })
+  for await (const event of events) {
+    for (const listener of listeners) listener(event)
+    if (event.computeId !== null) lookSoon(event.computeId)
+  }
+  change({ live: false })
+}
+
+const loadAll = async (): Promise<void> => {
+  const computes = new Map<string, Compute>()
+  let cursor: string | undefined
+  do {
+    const page = await client.computes.page({ limit: 200, ...(cursor && { cursor }) })
+    for (const compute of page.items) computes.set(compute.id, compute)
+    cursor = page.next_cursor ?? undefined
+  } while (cursor !== undefined)
+  change({ computes, loaded: true })
+}
+
+const LOOK_AFTER_MS = 60
+const looking = new Map<string, ReturnType<typeof setTimeout>>()
+
+/** Several events of one transition are one look. */
+const lookSoon = (id: string): void => {
+  if (looking.has(id)) return
+  looking.set(
+    id,
+    setTimeout(() => {
+      looking.delete(id)
+      void look(id)
+    }, LOOK_AFTER_MS),
+  )
+}
