@@ -45,9 +45,10 @@ const context: SidekickContext = {
   dirty: () => true,
 }
 
+const began = (pid: number) => processes.began(pid)
 const env = () => shellEnv(options, process.env, life.claim?.env ?? {})
-const terminals = new Terminals(() => terminalShell(env(), options.home), activity)
-const commands = new Commands(env, activity)
+const terminals = new Terminals(() => terminalShell(env(), options.home), activity, began)
+const commands = new Commands(env, activity, began)
 const trees = new Trees([options.home, options.env, options.scratch])
 const listeners = new Listeners(processes, {
   ownNetwork: options.ownNetwork,

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { isOwnPidNamespace } from './processes.ts'
 
 const HELP =
   'usage: sidekick.mjs (--socket PATH | --port N [--host H]) [--home DIR] [--env-dir DIR] ' +
@@ -47,7 +48,7 @@ export const parseOptions = (
     home: values.home,
     env: values['env-dir'],
     scratch: values.scratch,
-    ownPidNamespace: values['own-pid-namespace'],
+    ownPidNamespace: values['own-pid-namespace'] || isOwnPidNamespace(),
     ownNetwork: values['own-network'],
     termGraceMs: whole(values['term-grace-ms'], '--term-grace-ms'),
     cpuWindowMs: whole(env['DORMOUSE_CPU_WINDOW_MS'] ?? '300000', 'DORMOUSE_CPU_WINDOW_MS'),

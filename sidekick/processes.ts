@@ -25,9 +25,16 @@ const PAGE_BYTES = 4096
 export class Processes {
   readonly #ownNamespace: boolean
   readonly #known = new Map<number, number>()
+  /** Sessions the sidekick began; a number is not used again while a process is in its session. */
+  readonly #sessions = new Set<number>()
 
   constructor(ownNamespace: boolean) {
     this.#ownNamespace = ownNamespace
+  }
+
+  /** A terminal's or command's first process, which leads a session of its own. */
+  began(sessionId: number): void {
+    if (!this.#ownNamespace) this.#sessions.add(sessionId)
   }
 
   list(): readonly ProcessInfo[] {
@@ -37,22 +44,34 @@ export class Processes {
     return this.#descendants(all).filter(({ pid }) => !spared.has(pid))
   }
 
-  /** An orphan keeps its session, and stays known once seen, however often it forked away. */
+  /** An orphan keeps its session; one that left it stays known if it was seen before. */
   #descendants(all: readonly ProcessInfo[]): readonly ProcessInfo[] {
     const byPid = new Map(all.map((info) => [info.pid, info]))
     for (const [pid, startedAt] of this.#known)
       if (byPid.get(pid)?.startedAtTicks !== startedAt) this.#known.delete(pid)
+    const alive = new Set(all.map(({ session }) => session))
+    for (const session of this.#sessions) if (!alive.has(session)) this.#sessions.delete(session)
     const ours = new Set([process.pid, ...this.#known.keys()])
     for (let grew = true; grew;) {
       grew = false
       for (const { pid, ppid, session, startedAtTicks } of all)
-        if (!ours.has(pid) && (ours.has(ppid) || this.#known.has(session))) {
+        if (!ours.has(pid) && (ours.has(ppid) || this.#sessions.has(session))) {
           ours.add(pid)
           this.#known.set(pid, startedAtTicks)
           grew = true
         }
     }
     return all.filter(({ pid }) => this.#known.has(pid))
+  }
+}
+
+/** Whether the sidekick is a container's first process, or bubblewrap's child: no machine looks like that. */
+export const isOwnPidNamespace = (): boolean => {
+  if (process.pid === 1) return true
+  try {
+    return process.ppid === 1 && readFileSync('/proc/1/comm', 'utf8').trim() === 'bwrap'
+  } catch {
+    return false
   }
 }
 

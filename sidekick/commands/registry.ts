@@ -11,9 +11,15 @@ export class Commands {
   readonly #byId = new Map<string, Command>()
   readonly #env: () => Readonly<Record<string, string>>
   readonly #activity: Activity
+  readonly #began: (pid: number) => void
   #lastId = 0
 
-  constructor(env: () => Readonly<Record<string, string>>, activity: Activity) {
+  constructor(
+    env: () => Readonly<Record<string, string>>,
+    activity: Activity,
+    began: (pid: number) => void,
+  ) {
+    this.#began = began
     this.#env = env
     this.#activity = activity
   }
@@ -29,6 +35,7 @@ export class Commands {
     try {
       const command = await Command.start(id, spec, this.#env())
       this.#byId.set(id, command)
+      this.#began(command.pid)
       void command.done.then(() => {
         release()
         this.#forgetOldest()

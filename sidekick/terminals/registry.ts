@@ -10,8 +10,10 @@ export class Terminals {
   readonly #byId = new Map<string, Terminal>()
   readonly #shell: () => Shell
   readonly #activity: Activity
+  readonly #began: (pid: number) => void
 
-  constructor(shell: () => Shell, activity: Activity) {
+  constructor(shell: () => Shell, activity: Activity, began: (pid: number) => void) {
+    this.#began = began
     this.#shell = shell
     this.#activity = activity
   }
@@ -27,6 +29,7 @@ export class Terminals {
     const touch = () => this.#activity.touch(`terminal:${id}`)
     const terminal = new Terminal(id, this.#shell(), size, { output: touch, exited: touch })
     this.#byId.set(id, terminal)
+    this.#began(terminal.info().pid)
     touch()
     return terminal
   }

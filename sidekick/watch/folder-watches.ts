@@ -9,8 +9,8 @@ const MOST_FOLDERS = 8192
 
 interface Watched {
   readonly watcher: FSWatcher
-  /** A folder removed and made again has the same name and another inode. */
-  readonly inode: number
+  /** Tells a folder from one made again under its name; an inode number alone is soon used again. */
+  readonly identity: string
 }
 
 /** inotify watches on a folder and, when recursive, all below it, opened by the confined walk. */
@@ -33,8 +33,8 @@ export class FolderWatches {
     this.#event = event
   }
 
-  has(folder: string, inode: number): boolean {
-    return this.#watched.get(folder)?.inode === inode
+  has(folder: string, stats: Stats): boolean {
+    return this.#watched.get(folder)?.identity === identityOf(stats)
   }
 
   /** Watches a folder and what is below it; tells every path found to `seen`. */
@@ -70,6 +70,11 @@ export class FolderWatches {
     return found
   }
 
+  #forget(folder: string, watcher: FSWatcher): void {
+    watcher.close()
+    if (this.#watched.get(folder)?.watcher === watcher) this.#watched.delete(folder)
+  }
+
   async #scan(
     folder: string,
     node: FileHandle,
@@ -77,7 +82,7 @@ export class FolderWatches {
     seen: (path: string) => void,
   ): Promise<void> {
     // Watch first, list after: what appears between the two is seen twice rather than never.
-    this.#watch(folder, node, stats.ino)
+    this.#watch(folder, node, stats)
     const entries = await readdir(handlePath(node), { withFileTypes: true })
     for (const entry of entries) {
       if (entry.name.startsWith(UPLOAD_PREFIX)) continue
@@ -94,8 +99,8 @@ export class FolderWatches {
     }
   }
 
-  #watch(folder: string, node: FileHandle, inode: number): void {
-    if (this.has(folder, inode)) return
+  #watch(folder: string, node: FileHandle, stats: Stats): void {
+    if (this.has(folder, stats)) return
     this.#watched.get(folder)?.watcher.close()
     if (this.#watched.size >= MOST_FOLDERS) {
       this.incomplete = true
@@ -103,18 +108,22 @@ export class FolderWatches {
     }
     try {
       // With `/.` libuv reports events of the folder itself under the name ".".
-      const watcher = watch(`${handlePath(node)}/.`, { persistent: false }, (_type, name) => {
-        if (!name?.startsWith(UPLOAD_PREFIX))
-          this.#event(folder, name === null || name === '.' ? undefined : name)
+      const watcher = watch(`${handlePath(node)}/.`, { persistent: false }, (type, name) => {
+        const itself = name === null || name === '.'
+        // Removed or moved away: this watch is blind from now on.
+        if (itself && type === 'rename') this.#forget(folder, watcher)
+        if (!name?.startsWith(UPLOAD_PREFIX)) this.#event(folder, itself ? undefined : name)
       })
-      watcher.on('error', () => this.#watched.delete(folder))
-      this.#watched.set(folder, { watcher, inode })
+      watcher.on('error', () => this.#forget(folder, watcher))
+      this.#watched.set(folder, { watcher, identity: identityOf(stats) })
     } catch (error) {
       if (errno(error) !== 'ENOSPC' && errno(error) !== 'EMFILE') throw error
       this.incomplete = true
     }
   }
 }
+
+const identityOf = ({ ino, birthtimeMs }: Stats): string => `${ino}:${birthtimeMs}`
 
 /** Undefined when it is no folder any more. */
 const openFolder = async (at: string): Promise<FileHandle | undefined> => {

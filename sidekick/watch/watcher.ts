@@ -109,7 +109,7 @@ export class Watcher {
       for (const [name, stats] of await this.#folders.look(folder, names)) {
         const path = join(folder, name)
         changes.push({ path, kind: stats ? 'changed' : 'removed' })
-        const watchable = stats?.isDirectory() && this.#folders.has(path, stats.ino)
+        const watchable = stats?.isDirectory() && this.#folders.has(path, stats)
         if (watchable) continue
         if (path !== this.#path || !stats) this.#folders.removeUnder(path)
         if (stats?.isDirectory())
