@@ -20,7 +20,6 @@ if (refusal !== undefined) {
   process.exit(1)
 }
 
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'
 const { buildAll } = await import('../build/build.mjs')
 const tookMs = await buildAll({ say: (text) => process.stderr.write(`  ${text}\n`) })
 if (tookMs !== undefined) process.stderr.write(`  ✔ built (${(tookMs / 1000).toFixed(1)} s)\n`)

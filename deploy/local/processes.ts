@@ -25,15 +25,16 @@ export interface ProcessSpec {
 export interface Supervised {
   readonly name: string
   pid(): number | undefined
-  /** The last exit, when it is not running now. */
-  lastExit(): string | undefined
+  readonly logFile: string
+  /** How it ended, every time that nobody had asked it to. */
+  crashes(): readonly string[]
   stop(): Promise<void>
 }
 
 export interface Processes {
   readonly logDir: string
   start(spec: ProcessSpec): Supervised
-  /** Ends whatever still runs, all together. */
+  /** Ends whatever still runs, all together; nothing can be started afterwards. */
   stopAll(): Promise<void>
   /** SIGKILL to all that run, at once. */
   killAll(): void
@@ -53,17 +54,20 @@ export const superviseProcesses = (options: {
   mkdirSync(options.recordDir, { recursive: true })
   const running = new Set<ChildProcess>()
   const supervised = new Set<Supervised>()
+  let closed = false
 
   const start = (spec: ProcessSpec): Supervised => {
+    if (closed) throw new Error(`${spec.name} is not started: the stack is stopping`)
     const stopping = new AbortController()
     let child: ChildProcess | undefined
-    let lastExit: string | undefined
+    const crashes: string[] = []
+    const logFile = path.join(options.logDir, `${spec.name}.log`)
     let exited: Promise<void> = Promise.resolve()
     let backOffMs = FIRST_BACK_OFF_MS
 
     const launch = (): void => {
       const startedAt = Date.now()
-      const log = openSync(path.join(options.logDir, `${spec.name}.log`), 'a')
+      const log = openSync(logFile, 'a')
       const started = spawn(spec.command, spec.args, {
         env: spec.env as NodeJS.ProcessEnv,
         stdio: ['ignore', log, log],
@@ -80,9 +84,10 @@ export const superviseProcesses = (options: {
         const ended = (what: string): void => {
           running.delete(started)
           if (child === started) child = undefined
-          lastExit = what
           resolve()
-          if (!stopping.signal.aborted) void restart(startedAt, what)
+          if (stopping.signal.aborted) return
+          crashes.push(what)
+          void restart(startedAt, what)
         }
         started.once('error', (error) => ended(error.message))
         started.once('exit', (code, signal) =>
@@ -103,7 +108,8 @@ export const superviseProcesses = (options: {
     const self: Supervised = {
       name: spec.name,
       pid: () => child?.pid,
-      lastExit: () => (child === undefined ? lastExit : undefined),
+      logFile,
+      crashes: () => crashes,
       async stop() {
         stopping.abort()
         supervised.delete(self)
@@ -128,6 +134,7 @@ export const superviseProcesses = (options: {
     logDir: options.logDir,
     start,
     async stopAll() {
+      closed = true
       await Promise.all([...supervised].map((one) => one.stop()))
     },
     killAll() {

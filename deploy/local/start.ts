@@ -1,5 +1,5 @@
 /** `npm start`: the whole platform on one machine. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { openBoard, type Board } from './board.ts'
 import { greeting } from './greeting.ts'
@@ -13,12 +13,15 @@ import { serviceEnv, type FirstLogin } from './service-env.ts'
 import { PartsMissing, startServers } from './servers.ts'
 import { startServices } from './services.ts'
 import { listenForStop, StoppedMeanwhile } from './stop-signals.ts'
+import { NotReady } from './wait-until.ts'
 import { WISHES } from './wishes.ts'
 
 const DIST = import.meta.dirname
 const SAVE_WITHIN_MS = 60_000
 
 const main = async (): Promise<void> => {
+  // Says nothing about this program, at every start.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true'
   const startedAt = Date.now()
   const home = homeDir()
   prepareHome(home)
@@ -50,6 +53,7 @@ const main = async (): Promise<void> => {
     const supervised = processes
     undo.push(() => supervised.stopAll())
     const stack = await stopAsked.race(bringUp(home, processes, board, undo))
+    undo.push(writeStackFile(home, stack))
     board.note(greeting({ ...stack, home, seconds: (Date.now() - startedAt) / 1000 }))
     await stopAsked.promise
     board.note('  Stopping: computes are saved first. Ctrl-C again ends at once.')
@@ -92,6 +96,14 @@ const bringUp = async (
   }
 }
 
+/** Tells demo, CLI and tests where this stack answers; answers its removal. */
+const writeStackFile = (home: string, stack: object): (() => Promise<void>) => {
+  const file = path.join(home, 'stack.json')
+  const { firstLogin: _, ...addresses } = stack as { firstLogin?: unknown }
+  writeFileSync(file, JSON.stringify({ pid: process.pid, ...addresses }, null, 2))
+  return async () => rmSync(file, { force: true })
+}
+
 /** The login of the user whom the API makes when there is none. */
 const firstLoginOf = (secrets: Secrets): FirstLogin => ({
   email: process.env['DORMOUSE_FIRST_EMAIL'] ?? 'you@dormouse.local',
@@ -123,7 +135,7 @@ const saveComputes = async (
     )
 }
 
-const EXPECTED = [AlreadyRunning, PortInUse, PartsMissing, PartMissing]
+const EXPECTED = [AlreadyRunning, NotReady, PartMissing, PartsMissing, PortInUse]
 
 try {
   await main()

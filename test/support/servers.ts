@@ -23,6 +23,7 @@ import { superviseProcesses } from '../../deploy/local/processes.ts'
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
 export default async function setUp(): Promise<() => Promise<void>> {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true'
   build()
   const home = await mkdtemp(path.join(tmpdir(), 'dormouse-servers-'))
   // As root, Postgres runs as another user, who passes through.
