@@ -9,7 +9,14 @@ const TESTS = ['[.]test[.]tsx?$', '^test/', '/testing/', '/contracts/']
 /** Own files each folder may import besides its own. */
 const OWN = {
   workflows: ['activities/contract.ts'],
-  activities: ['workflows/', 'records/', 'auth/', 'config/', 'temporal/', 'sidekick/protocol.ts'],
+  activities: [
+    'workflows/',
+    'records/',
+    'auth/',
+    'config/',
+    'temporal/',
+    'sidekick/(protocol|launch).ts',
+  ],
   records: ['workflows/', 'activities/(contract|ports).ts', 'sidekick/protocol.ts'],
   auth: ['records/', 'config/', 'workflows/', 'sidekick/protocol.ts'],
   config: ['workflows/'],

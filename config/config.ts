@@ -130,6 +130,8 @@ export const runtimeConfig = (env: Env) => ({
   /** Node (with zstd) that runs the sidekick, and the sidekick's bundle. */
   sidekickNode: env['DORMOUSE_SIDEKICK_NODE'],
   sidekickDir: env['DORMOUSE_SIDEKICK_DIR'],
+  /** Delegated cgroup v2 folder under which limits are enforced; without it they are watched. */
+  cgroup: env['DORMOUSE_CGROUP'],
 })
 
 export const timings = (env: Env): Timings => ({

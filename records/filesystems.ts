@@ -245,6 +245,10 @@ export const insertSnapshot = async (
   publication: Publication,
 ): Promise<void> => {
   const { manifest } = publication
+  await holdParts(
+    tx,
+    manifest.parts.map((part) => part.key),
+  )
   await tx
     .insertInto('snapshots')
     .values({
@@ -298,6 +302,20 @@ export const deleteSnapshotRows = async (tx: Queryable, ids: readonly string[]):
     .deleteFrom('snapshots')
     .where('id', 'in', [...ids])
     .execute()
+}
+
+/** Until this transaction ends none of them can be marked for deletion. Errors: SaveFailed when one was. */
+export const holdParts = async (tx: Queryable, keys: readonly string[]): Promise<void> => {
+  const held = await tx
+    .selectFrom('parts')
+    .select('key')
+    .where('key', 'in', [...keys])
+    .where('state', '=', 'stored')
+    .forShare()
+    .execute()
+  const missing = keys.filter((key) => !held.some((part) => part.key === key))
+  if (missing.length > 0)
+    throw new DormouseError('SaveFailed', `parts are not in the store: ${missing.join(', ')}`)
 }
 
 /** Parts nobody refers to, no save in progress names, older than `olderThanMs`; `intended` ones included. */

@@ -115,7 +115,7 @@ export interface PartsTable {
   sha256: string | null
   size_bytes: ColumnType<string | null, number | null, number | null>
   save_id: string
-  state: 'intended' | 'stored'
+  state: 'intended' | 'stored' | 'deleting'
   created_at: CreatedAt
 }
 export interface PartReferencesTable {

@@ -1,5 +1,6 @@
 /** The command line that makes one sandbox: pure, so that every hole in the wall can be read here. */
 import path from 'node:path'
+import { SIDEKICK_NODE_FLAGS } from '../../../sidekick/launch.ts'
 
 export interface Walls {
   /** Host folders. */
@@ -125,9 +126,14 @@ const becomeUser = (walls: Walls): readonly string[] =>
       ]
 
 /** What runs inside: the sidekick. */
-export const sidekickArgv = (sidekickNode: string | null): readonly string[] => [
+export const sidekickArgv = (
+  sidekickNode: string | null,
+  network: Walls['network'],
+): readonly string[] => [
   sidekickNode === null ? '/.dormouse/node' : OUTER_NODE,
-  ...['/.dormouse/sidekick.mjs', '--socket', INSIDE_SOCKET],
+  ...SIDEKICK_NODE_FLAGS,
+  ...['/.dormouse/sidekick.mjs', '--socket', INSIDE_SOCKET, '--own-pid-namespace'],
+  ...(network === 'none' ? ['--own-network'] : []),
 ]
 
 const environment = (hostname: string): Readonly<Record<string, string>> => ({

@@ -164,7 +164,7 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
       const argv = [
         ...[node, path.join(config.sidekickDir, 'sidekick.mjs')],
         ...['--socket', paths.socket(computeId, generation)],
-        ...['--home', path.join(tree, 'home'), '--env', path.join(tree, 'env')],
+        ...['--home', path.join(tree, 'home'), '--env-dir', path.join(tree, 'env')],
         ...['--scratch', scratch],
       ]
       const env = { PATH: process.env['PATH'] ?? '', HOME: path.join(tree, 'home') }
@@ -191,7 +191,7 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
         pids: spec.pids,
         hostPaths: found,
       },
-      sidekickArgv(config.sidekickNode),
+      sidekickArgv(config.sidekickNode, spec.network),
     )
     const parent = await (cgroup ??= cgroupParent(config.cgroup))
     const command = [config.bwrap, ...INFO_FD, ...args]

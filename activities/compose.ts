@@ -1,0 +1,124 @@
+/** The activities over real adapters, made from the environment once per worker process. */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { loadSigningKeys } from '../auth/keys.ts'
+import { createSealer } from '../auth/seal.ts'
+import { databaseUrl, keyConfig, runtimeConfig, storeConfig, timings } from '../config/config.ts'
+import { openDatabase } from '../records/database.ts'
+import { lazyClient } from '../temporal/connection.ts'
+import { taskQueues } from '../temporal/task-queues.ts'
+import { createLocalRuntime } from './adapters/local/runtime.ts'
+import { startWatchdog } from './adapters/local/watchdog.ts'
+import { createS3Store } from './adapters/s3/store.ts'
+import { createSidekickControl } from './adapters/sidekick/control.ts'
+import { alive } from './adapters/temporal/alive.ts'
+import { powerSchedules, workflowDoors } from './adapters/temporal/doors.ts'
+import type { ControlActivities, DataActivities } from './contract.ts'
+import type { ControlDeps } from './control-deps.ts'
+import { createControlActivities, createDataActivities, type DataDeps } from './index.ts'
+import { startObserver } from './observer.ts'
+import type { Runtime } from './ports.ts'
+
+type Env = Readonly<Record<string, string | undefined>>
+
+export interface Composed<A, D> {
+  readonly activities: A
+  readonly deps: D
+  close(): Promise<void>
+}
+
+const CONTROL_CONNECTIONS = 20
+const DATA_CONNECTIONS = 20
+
+/** With the observer, and on the local runtime the watchdog, running until `close`. */
+export const composeControl = (env: Env): Promise<Composed<ControlActivities, ControlDeps>> =>
+  composing(env, CONTROL_CONNECTIONS, async ({ deps, runtime, keys }) => {
+    const temporal = lazyClient(env)
+    const queue = taskQueues(env).control
+    const control: ControlDeps = {
+      ...deps,
+      runtime,
+      sealer: createSealer(keyConfig(env).sealKey),
+      ticketKeys: [keys.publicJwk],
+      doors: workflowDoors(temporal.client, queue),
+      schedules: powerSchedules(temporal.client, queue),
+      timings: timings(env),
+    }
+    const observer = startObserver(control)
+    const { stateDir } = runtimeConfig(env)
+    const watchdog = runtime.name === 'local' ? startWatchdog(stateDir) : undefined
+    return {
+      activities: createControlActivities(control),
+      deps: control,
+      async close() {
+        await Promise.all([observer.stop(), watchdog?.stop()])
+        await temporal.close()
+      },
+    }
+  })
+
+export const composeData = (env: Env): Promise<Composed<DataActivities, DataDeps>> =>
+  composing(env, DATA_CONNECTIONS, async ({ deps, runtime }) => {
+    const data: DataDeps = { ...deps, runtime, alive }
+    return {
+      activities: createDataActivities(data),
+      deps: data,
+      close: () => Promise.resolve(),
+    }
+  })
+
+const composing = async <A, D>(
+  env: Env,
+  connections: number,
+  make: (parts: ReturnType<typeof shared>) => Promise<Composed<A, D>>,
+): Promise<Composed<A, D>> => {
+  const parts = shared(env, connections)
+  const { db, store, sidekick } = parts.deps
+  await store.ensureBucket()
+  const composed = await make(parts)
+  return {
+    ...composed,
+    async close() {
+      await composed.close()
+      await sidekick.close()
+      store.close()
+      await db.destroy()
+    },
+  }
+}
+
+const shared = (env: Env, connections: number) => {
+  const keys = loadSigningKeys(keyConfig(env).signingKey)
+  return {
+    keys,
+    runtime: makeRuntime(env),
+    deps: {
+      db: openDatabase(databaseUrl(env), connections),
+      store: createS3Store(storeConfig(env)),
+      sidekick: createSidekickControl(keys),
+    },
+  }
+}
+
+/** Throws when DORMOUSE_RUNTIME names none we have. */
+export const makeRuntime = (env: Env): Runtime => {
+  const config = runtimeConfig(env)
+  if (config.runtime !== 'local')
+    throw new Error(`DORMOUSE_RUNTIME is "${config.runtime}"; this build knows: local`)
+  if (config.sidekickDir === undefined)
+    throw new Error('DORMOUSE_SIDEKICK_DIR is not set; see docs/configuration.md')
+  return createLocalRuntime({
+    stateDir: config.stateDir,
+    bwrap: findBwrap(env),
+    sidekickDir: config.sidekickDir,
+    sidekickNode: config.sidekickNode ?? null,
+    unsafeNoIsolation: config.unsafeNoIsolation,
+    cgroup: config.cgroup ?? null,
+  })
+}
+
+/** The one the launcher fetched, else the one on PATH. */
+const findBwrap = (env: Env): string => {
+  const fetched = env['DORMOUSE_BIN'] && path.join(env['DORMOUSE_BIN'], 'bwrap')
+  return fetched !== undefined && fetched !== '' && existsSync(fetched) ? fetched : 'bwrap'
+}

@@ -1,0 +1,43 @@
+import { createAnnounce, createProbe } from './probe.ts'
+import { createCommitImage } from './commit-image.ts'
+import type { ControlActivities, DataActivities } from './contract.ts'
+import type { ControlDeps } from './control-deps.ts'
+import { createProvision } from './provision.ts'
+import { createRecall } from './recall.ts'
+import { createNote, createRecord } from './record.ts'
+import { createRelease } from './release.ts'
+import { createRestore, type RestoreDeps } from './restore.ts'
+import { createSave } from './save.ts'
+import { createApplySchedule, createConvergeToSchedule } from './schedule.ts'
+import { createStop } from './stop.ts'
+import { createSweep } from './sweep.ts'
+
+export const createControlActivities = (deps: ControlDeps): ControlActivities => ({
+  provision: createProvision(deps),
+  stop: createStop(deps),
+  record: createRecord(deps),
+  note: createNote(deps),
+  probe: createProbe(deps),
+  announce: createAnnounce(deps),
+  recall: createRecall(deps),
+  release: createRelease(deps),
+  applySchedule: createApplySchedule(deps),
+  convergeToSchedule: createConvergeToSchedule(deps),
+  sweep: createSweep(deps),
+})
+
+export interface DataDeps extends RestoreDeps {
+  /** Runs an activity with the signal that its cancellation aborts, telling the engine that it lives. */
+  readonly alive: <T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T>
+}
+
+export const createDataActivities = (deps: DataDeps): DataActivities => {
+  const save = createSave(deps)
+  const restore = createRestore(deps)
+  const commitImage = createCommitImage(deps)
+  return {
+    save: (input) => deps.alive((signal) => save(input, signal)),
+    restore: (input) => deps.alive((signal) => restore(input, signal)),
+    commitImage: (input) => deps.alive((signal) => commitImage(input, signal)),
+  }
+}

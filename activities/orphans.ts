@@ -1,0 +1,147 @@
+/**
+ * Every kind of thing that can be left behind, in one list. `find` looks only at what is older than
+ * `before`; a lister that fails throws, and then nothing of its kind is touched.
+ */
+import { computeInput, findCompute } from '../records/computes.ts'
+import type { Db } from '../records/database.ts'
+import * as rows from '../records/sweeping.ts'
+import { purgeFilesystem } from '../records/trash.ts'
+import type { ControlDeps } from './control-deps.ts'
+import { foreignOrNeeded, judgeSandbox } from './orphan-sandboxes.ts'
+
+export interface Orphan {
+  readonly id: string
+  /** False when it turned out to be needed or foreign. */
+  remove(): Promise<boolean>
+}
+
+export interface OrphanKind {
+  readonly name: string
+  /** Rows alone tell: removed in one statement, which answers how many. */
+  drop?(deps: ControlDeps, before: Date): Promise<number>
+  /** Two worlds were compared, at two moments: act only on what a second pass finds again. */
+  readonly seenTwice: boolean
+  readonly minAgeMs: number
+  find?(deps: ControlDeps, before: Date): Promise<readonly Orphan[]>
+}
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const JANITOR = 'system:janitor'
+
+export const orphanKinds = (partGraceMs = DAY_MS): readonly OrphanKind[] => [
+  {
+    name: 'sandboxes',
+    seenTwice: true,
+    minAgeMs: 0,
+    async find({ db, runtime }, before) {
+      const found = (await runtime.list()).filter(({ createdAtMs }) => createdAtMs < +before)
+      const judged = found.map(async (sandbox): Promise<Orphan | undefined> => {
+        const verdict = judgeSandbox(sandbox, await findCompute(db, sandbox.computeId), before)
+        if (verdict === foreignOrNeeded) return undefined
+        return {
+          id: `${sandbox.computeId}.${sandbox.generation}`,
+          async remove() {
+            const now = judgeSandbox(sandbox, await findCompute(db, sandbox.computeId), before)
+            if (now === foreignOrNeeded) return false
+            await runtime.stop(sandbox, now)
+            return true
+          },
+        }
+      })
+      return (await Promise.all(judged)).filter((orphan) => orphan !== undefined)
+    },
+  },
+  {
+    name: 'computes_without_workflow',
+    seenTwice: true,
+    minAgeMs: 0,
+    async find({ db, doors, timings }, before) {
+      // The workflows first: one that starts after this is not missed, its row is simply younger.
+      const open = new Set<string>()
+      for await (const id of doors.openComputes()) open.add(id)
+      const missing = (await rows.livingComputes(db, before)).filter(({ id }) => !open.has(id))
+      return missing.map((row) => ({
+        id: row.id,
+        remove: async () => {
+          const cause = { reason: 'recovered', actor: JANITOR } as const
+          return (await doors.adopt(computeInput(row, timings, cause, true))) === 'adopted'
+        },
+      }))
+    },
+  },
+  {
+    name: 'schedules_without_compute',
+    seenTwice: true,
+    minAgeMs: 0,
+    async find({ db, schedules }, before) {
+      const found: Orphan[] = []
+      for await (const id of schedules.list()) {
+        const row = await findCompute(db, id)
+        // Of a compute we do not know it is another installation's.
+        if (row === undefined || row.state !== 'terminated') continue
+        if ((row.terminated_at ?? new Date()) >= before) continue
+        found.push({ id, remove: () => schedules.remove(id).then(() => true) })
+      }
+      return found
+    },
+  },
+  {
+    name: 'uploads',
+    seenTwice: false,
+    minAgeMs: partGraceMs,
+    async find({ db, store }, before) {
+      const old = (await store.listUploads('')).filter(({ startedAtMs }) => startedAtMs < +before)
+      const ours = await rows.knownParts(
+        db,
+        old.map(({ key }) => key),
+      )
+      return old
+        .filter(({ key }) => ours.has(key))
+        .map(({ key, uploadId }) => ({
+          id: uploadId,
+          remove: () => store.abortUpload(key, uploadId).then(() => true),
+        }))
+    },
+  },
+  {
+    name: 'parts',
+    seenTwice: false,
+    minAgeMs: partGraceMs,
+    async find({ db, store }, before) {
+      return (await rows.deadParts(db, before)).map((key) => ({
+        id: key,
+        async remove() {
+          if (!(await rows.markPartDeleting(db, key))) return false
+          await store.delete(key)
+          await rows.forgetPart(db, key)
+          return true
+        },
+      }))
+    },
+  },
+  {
+    name: 'trash',
+    seenTwice: false,
+    minAgeMs: 7 * DAY_MS,
+    async find({ db }, before) {
+      return (await rows.staleTrash(db, before)).map((id) => ({
+        id,
+        remove: () => purgeFilesystem(db, id, JANITOR).then(() => true),
+      }))
+    },
+  },
+  rowsOnly('leases', 0, rows.dropLeasesOfTerminated),
+  rowsOnly('door_tickets', HOUR_MS, rows.dropExpiredTickets),
+  rowsOnly('refresh_tokens', 30 * DAY_MS, rows.dropExpiredRefreshTokens),
+  rowsOnly('idempotency_keys', 7 * DAY_MS, rows.dropOldIdempotencyKeys),
+  rowsOnly('pending_images', DAY_MS, rows.failPendingImages),
+]
+
+function rowsOnly(
+  name: string,
+  minAgeMs: number,
+  drop: (db: Db, before: Date) => Promise<number>,
+): OrphanKind {
+  return { name, seenTwice: false, minAgeMs, drop: ({ db }, before) => drop(db, before) }
+}

@@ -1,0 +1,72 @@
+import { lockCompute, requireCompute, transitionIn } from '../records/computes.ts'
+import type { Queryable } from '../records/database.ts'
+import { appendEvent } from '../records/events.ts'
+import { lockFilesystem, releaseLease } from '../records/filesystems.ts'
+import { recordEnded } from '../records/generations.ts'
+import { purgeFilesystem } from '../records/trash.ts'
+import { DormouseError } from '../workflows/errors.ts'
+import type { ControlActivities } from './contract.ts'
+import type { ControlDeps } from './control-deps.ts'
+
+/**
+ * The end of delete. A filesystem that was named stays; one made with the compute goes to the trash,
+ * or for good with `purge`. Done twice: nothing more happens.
+ */
+export const createRelease =
+  ({
+    db,
+    runtime,
+    schedules,
+  }: Pick<ControlDeps, 'db' | 'runtime' | 'schedules'>): ControlActivities['release'] =>
+  async (input) => {
+    const { computeId, generation } = input
+    const row = await requireCompute(db, computeId)
+    await runtime.stop({ computeId, generation }, { keepTree: false })
+    await schedules.remove(computeId)
+    const trashed = await db.transaction().execute(async (tx) => {
+      const locked = await lockCompute(tx, computeId)
+      if (locked.state === 'terminated') return locked.delete_requested?.purge === true
+      await recordEnded(tx, input)
+      await releaseLease(tx, { filesystemId: row.filesystem_id, computeId, generation })
+      await tx.deleteFrom('port_doors').where('compute_id', '=', computeId).execute()
+      await transitionIn(tx, { ...input, to: 'terminated', detail: { unsaved: input.unsaved } })
+      return trashImplicit(tx, row.filesystem_id, input.cause.actor)
+    })
+    if (trashed && input.purge)
+      await purgeFilesystem(db, row.filesystem_id, input.cause.actor).catch(ifNotInTrash)
+  }
+
+/** Unless another compute stands on it. */
+const trashImplicit = async (
+  tx: Queryable,
+  filesystemId: string,
+  actor: string,
+): Promise<boolean> => {
+  const filesystem = await lockFilesystem(tx, filesystemId)
+  if (!filesystem.implicit) return false
+  const other = await tx
+    .selectFrom('computes')
+    .select('id')
+    .where('filesystem_id', '=', filesystemId)
+    .where('state', '!=', 'terminated')
+    .limit(1)
+    .executeTakeFirst()
+  if (other !== undefined) return false
+  await tx
+    .updateTable('filesystems')
+    .set({ trashed_at: new Date() })
+    .where('id', '=', filesystemId)
+    .where('trashed_at', 'is', null)
+    .execute()
+  await appendEvent(tx, {
+    groupId: filesystem.group_id,
+    type: 'filesystem.trashed',
+    actor,
+    data: { filesystemId, name: filesystem.name },
+  })
+  return true
+}
+
+const ifNotInTrash = (error: unknown): void => {
+  if (!(error instanceof DormouseError) || error.name !== 'InvalidState') throw error
+}
