@@ -20,7 +20,7 @@ import { registerMetrics } from './metrics.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerPlatform } from './platform.ts'
 import { registerPolicies, type RoutePolicy } from './policy.ts'
-import { registerProblems } from './problems.ts'
+import { answerProblem, registerProblems } from './problems.ts'
 import { registerApiKeys } from './sessions/api-keys.ts'
 import { registerSessions } from './sessions/routes.ts'
 
@@ -35,6 +35,8 @@ export const buildApp = async (
   const app: App = fastify({
     logger: logger as NonNullable<typeof logger>,
     genReqId: requestId,
+    // Addresses that do not decode never reach a route.
+    frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
     trustProxy: deps.config.trustedProxies.length === 0 ? false : [...deps.config.trustedProxies],
     bodyLimit: BODY_LIMIT_BYTES,
     exposeHeadRoutes: false,

@@ -7,13 +7,19 @@ const RETRY_AFTER_S = 2
 
 /** Every error leaves as RFC 9457 problem+json with a code from docs/errors.md. */
 export const registerProblems = (app: App): void => {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const problem = describe(error, request)
-    if (problem.status >= 500) request.log.error({ err: error }, 'request failed')
-    if (problem.code === 'Unauthenticated') reply.header('www-authenticate', 'Bearer')
-    if (problem.retry && !reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER_S)
-    return sendProblem(request, reply, problem)
-  })
+  app.setErrorHandler(answerProblem)
+}
+
+export const answerProblem = (
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply => {
+  const problem = describe(error, request)
+  if (problem.status >= 500) request.log.error({ err: error }, 'request failed')
+  if (problem.code === 'Unauthenticated') reply.header('www-authenticate', 'Bearer')
+  if (problem.retry && !reply.hasHeader('retry-after')) reply.header('retry-after', RETRY_AFTER_S)
+  return sendProblem(request, reply, problem)
 }
 
 interface Problem {
