@@ -1,25 +1,28 @@
 import { requireCompute } from '../records/computes.ts'
 import { findSandbox } from '../records/generations.ts'
-import type { ControlActivities } from './contract.ts'
+import type { ComputeState } from '../workflows/compute/contract.ts'
+import type { ControlActivities, Target } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
+import { createStop } from './stop.ts'
+
+const HELLO_WITHIN_MS = 3_000
 
 /** Row and runtime as they are; a sandbox that a dead save left frozen goes on, if it still can. */
-export const createRecall =
-  ({
-    db,
-    runtime,
-    sidekick,
-  }: Pick<ControlDeps, 'db' | 'runtime' | 'sidekick'>): ControlActivities['recall'] =>
-  async ({ computeId }) => {
-    const row = await requireCompute(db, computeId)
-    const target = { computeId, generation: row.generation }
-    const sandbox = await runtime.inspect(target)
-    const binding = sandbox === 'live' ? await findSandbox(db, target) : undefined
-    if (binding !== undefined && binding.address !== null && binding.fingerprint !== null) {
-      const endpoint = { address: binding.address, fingerprint: binding.fingerprint }
-      // Not frozen, not open yet or retired: nothing to thaw. No answer: its lease ends the freeze.
-      await sidekick.thaw(endpoint, target, binding.epoch).catch(() => undefined)
+export const createRecall = (
+  deps: Pick<ControlDeps, 'db' | 'runtime' | 'sidekick'>,
+): ControlActivities['recall'] => {
+  const { db, runtime, sidekick } = deps
+  const stop = createStop(deps)
+
+  return async ({ computeId }) => {
+    const found = await requireCompute(db, computeId)
+    const target = { computeId, generation: found.generation }
+    let sandbox = await runtime.inspect(target)
+    if (sandbox === 'live' && (await letGoOn(target)) === 'saved') {
+      await finishHibernation(found.state, target)
+      sandbox = 'gone'
     }
+    const row = await requireCompute(db, computeId)
     return {
       state: row.state,
       generation: row.generation,
@@ -30,3 +33,26 @@ export const createRecall =
       ...(row.delete_requested === null ? {} : { deleteRequested: row.delete_requested }),
     }
   }
+
+  async function letGoOn(target: Target): Promise<'saved' | 'going on'> {
+    const binding = await findSandbox(db, target)
+    if (binding?.address == null || binding.fingerprint === null) return 'going on'
+    const endpoint = { address: binding.address, fingerprint: binding.fingerprint }
+    try {
+      const { state, fingerprint } = await sidekick.hello(endpoint.address, HELLO_WITHIN_MS)
+      if (fingerprint !== endpoint.fingerprint) return 'going on'
+      if (state === 'retired') return 'saved'
+      if (state === 'frozen') await sidekick.thaw(endpoint, target, binding.epoch)
+    } catch {
+      // No answer: its lease ends the freeze.
+    }
+    return 'going on'
+  }
+
+  /** A sidekick is retired only after its save was published: what is left of the hibernation is to stop it. */
+  async function finishHibernation(state: ComputeState, target: Target): Promise<void> {
+    const to = state === 'hibernating' || state === 'running' ? 'hibernated' : null
+    const cause = { reason: 'recovered', actor: 'system:worker' } as const
+    await stop({ ...target, to, cause, keepTree: false })
+  }
+}
