@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { createObjectStore } from '../activities/adapters/s3/object-store.ts'
+import { createS3Store } from '../activities/adapters/s3/store.ts'
 import { createAuthenticator } from '../auth/authenticate.ts'
 import { loadSigningKeys } from '../auth/keys.ts'
 import { createSealer } from '../auth/seal.ts'
@@ -34,7 +34,7 @@ const main = async (env: NodeJS.ProcessEnv): Promise<void> => {
   await createFirstUser(db, firstUser(env))
 
   const temporal = lazyClient(env)
-  const store = createObjectStore(storeConfig(env))
+  const store = createS3Store(storeConfig(env))
   const bell = openEventBell(databaseUrl(env))
   const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
@@ -73,6 +73,7 @@ const main = async (env: NodeJS.ProcessEnv): Promise<void> => {
     await bell.close()
     await temporal.close()
     await db.destroy()
+    store.close()
     process.exit(0)
   }
   process.on('SIGTERM', (signal) => void close(signal))
