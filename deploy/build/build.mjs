@@ -101,7 +101,7 @@ const page = async (say) => {
   await vite.build({
     configFile,
     root: path.join(ROOT, 'web'),
-    logLevel: 'warn',
+    logLevel: 'error',
     build: { outDir: path.join(DIST, 'web'), emptyOutDir: true },
   })
 }

@@ -164,7 +164,7 @@ export const sandboxPids = async (stateDir: string): Promise<number[]> => {
   return pids
 }
 
-const killSandboxes = async (stateDir: string): Promise<void> => {
+export const killSandboxes = async (stateDir: string): Promise<void> => {
   for (let round = 0; round < 20; round++) {
     const pids = await sandboxPids(stateDir)
     if (pids.length === 0) return

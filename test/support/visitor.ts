@@ -28,7 +28,9 @@ export interface TreeSize {
   readonly contiguousMib: number
 }
 
-export const visit = async (stack: Stack): Promise<Visitor> => {
+export const visit = async (
+  stack: Pick<Stack, 'apiUrl' | 'gatewayUrl' | 'email' | 'password'>,
+): Promise<Visitor> => {
   const origins = { apiOrigin: stack.apiUrl, gatewayOrigin: stack.gatewayUrl }
   const auth = loginAuth(origins, stack.email, stack.password)
   const client = openClient({ ...origins, auth })
