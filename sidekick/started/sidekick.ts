@@ -1,5 +1,6 @@
 /** For tests: the built sidekick as a real process on a Unix socket, and a client that dials it. */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import { request as dial } from 'node:https'

@@ -130,3 +130,27 @@ const refusal = (socket: import('ws').WebSocket): Promise<number> =>
     socket.on('unexpected-response', (_request, response) => done(response.statusCode ?? 0))
     socket.on('open', () => done(101))
   })
+
+describe('while frozen', () => {
+  it('terminals stay attached, hold input unacknowledged, and type it once thawed', async () => {
+    const client = await attach('id=frozen')
+    client.type('echo before-$((1+1))\n')
+    await client.shows('before-2')
+    const freeze = { epoch: 1, leaseMs: 20_000 }
+    expect((await sidekick.post('/v1/freeze', freeze, 'control')).status).toBe(200)
+    const acked = client.acked
+    client.type('echo after-$((1+1))\n')
+    await new Promise((done) => setTimeout(done, 300))
+    expect(client.acked).toBe(acked)
+    const refused = await sidekick.post('/v1/exec', { command: 'true' })
+    expect([refused.status, refused.json()['code']]).toEqual([503, 'frozen'])
+    expect(
+      (await sidekick.ask('/v1/files/content?path=x', { method: 'PUT', body: 'x' })).status,
+    ).toBe(503)
+    expect((await sidekick.ask('/v1/files')).status).toBe(200)
+    expect((await sidekick.post('/v1/thaw', { epoch: 1 }, 'control')).status).toBe(204)
+    await client.shows('after-2\r\n')
+    expect(client.text.match(/after-2\r\n/g)).toHaveLength(1)
+    client.drop()
+  })
+})

@@ -111,7 +111,7 @@ describe('watching', () => {
     // Listing again or not, what happens after the flood is told as before.
     await writeFile(inHome('many/d3/after'), '')
     await until(() => last.get(inHome('many/d3/after')) === 'changed', 'change after the flood')
-  }, 20_000)
+  }, 120_000)
 
   it('does not follow a link out of the tree, and refuses what is no folder', async () => {
     await mkdir(join(sidekick.folder, 'elsewhere'))
