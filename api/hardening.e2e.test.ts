@@ -257,9 +257,8 @@ describe('operations', () => {
   it('describe every route in OpenAPI', async () => {
     const { body } = await api.send('GET', '/openapi.json')
     const documented = Object.keys(body.paths)
-    for (const { url } of api.routes)
-      if (/^\/(api|auth)\//.test(url))
-        expect(documented).toContain(url.replaceAll(/:(\w+)/g, '{$1}'))
+    const ours = api.routes.map(({ url }) => url).filter((url) => /^\/(api|auth)\//.test(url))
+    for (const url of ours) expect(documented).toContain(url.replaceAll(/:(\w+)/g, '{$1}'))
     expect((await api.send('GET', '/docs/')).status).toBe(200)
   })
 })

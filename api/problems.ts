@@ -1,5 +1,10 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { DormouseError, FAILURES, isFailureName, type FailureName } from '../workflows/errors.ts'
+import {
+  FAILURES,
+  isFailureName,
+  type DormouseError,
+  type FailureName,
+} from '../workflows/errors.ts'
 import type { App } from './deps.ts'
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'

@@ -7,7 +7,7 @@ import type {
   ComputeState,
   ComputeView,
 } from '../../workflows/compute/contract.ts'
-import { DormouseError } from '../../workflows/errors.ts'
+import type { DormouseError } from '../../workflows/errors.ts'
 
 export interface DoorsFake extends Pick<ComputeDoors, 'create' | 'command'> {
   readonly created: ComputeInput[]
