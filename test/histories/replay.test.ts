@@ -2,11 +2,11 @@ import { mkdtemp, readdir, readFile, rm, writeFile, cp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js'
+import { DeterminismViolationError } from '@temporalio/workflow'
+import { temporal } from '@temporalio/proto'
 import {
   bundleWorkflowCode,
   DefaultLogger,
-  DeterminismViolationError,
   Runtime,
   Worker,
   type WorkflowBundleWithSourceMap,
@@ -20,7 +20,8 @@ const logger = new DefaultLogger('ERROR')
 
 interface Recorded {
   readonly workflowId: string
-  readonly runs: readonly object[]
+  /** Each a temporal.api.history.v1.History, in base64. */
+  readonly runs: readonly string[]
 }
 
 let bundle: WorkflowBundleWithSourceMap
@@ -40,7 +41,7 @@ const replay = async (name: string, workflowBundle = bundle): Promise<string[]> 
     await readFile(path.join(RECORDED, name), 'utf8'),
   ) as Recorded
   const failed: string[] = []
-  const histories = runs.map((run) => ({ workflowId, history: historyFromJSON(run) }))
+  const histories = runs.map((run) => ({ workflowId, history: temporal.api.history.v1.History.decode(Buffer.from(run, 'base64')) }))
   for await (const { error } of Worker.runReplayHistories(
     { workflowBundle, replayName: name },
     histories,

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js'
+import { temporal } from '@temporalio/proto'
 import { computeWorkflowId, type ComputeInput } from '../../workflows/compute/contract.ts'
 import type { History } from './temporal-world.ts'
 
@@ -17,7 +17,9 @@ export const keepHistories = async (
 ): Promise<void> => {
   if (process.env['DORMOUSE_RECORD_HISTORIES'] !== '1') return
   await mkdir(HISTORIES_DIR, { recursive: true })
-  const runs = histories.map((history) => historyToJSON(history))
+  const runs = histories.map((history) =>
+    Buffer.from(temporal.api.history.v1.History.encode(history).finish()).toString('base64'),
+  )
   await writeFile(
     `${HISTORIES_DIR}${name}.json`,
     `${JSON.stringify({ workflowId: computeWorkflowId(input.computeId), runs })}\n`,
