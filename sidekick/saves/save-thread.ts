@@ -57,6 +57,7 @@ export class SaveThread {
         else if (message.type === 'failed') abort(revived(message.error))
         else {
           this.#listener = null
+          worker.unref()
           result.resolve(message.result as TaskResults[K])
           output.end()
         }
@@ -70,6 +71,7 @@ export class SaveThread {
       },
     }
     this.#listener = listener
+    worker.ref()
     post({ type: 'task', task })
     return {
       result: result.promise,
@@ -83,7 +85,6 @@ export class SaveThread {
 
   #start(): Worker {
     const worker = new Worker(ENTRY)
-    worker.unref()
     worker.on('message', (message: FromThread) => this.#listener?.message(message))
     worker.on('error', (error) => log('save thread failed', { error: String(error) }))
     worker.on('exit', () => {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -137,12 +138,29 @@ export class TestSidekick {
   }
 
   async stop(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
-    const ended = once(this.#process, 'exit')
-    this.#process.kill('SIGKILL')
-    await ended
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const ended = once(this.#process, 'exit')
+      this.#process.kill('SIGKILL')
+      await ended
+    }
+    // Users' processes outlive a sidekick that was killed, unless a pid namespace ends them.
+    for (let left = this.#users(); left.length > 0; left = this.#users())
+      for (const pid of left) process.kill(pid, 'SIGKILL')
+  }
+
+  #users(): readonly number[] {
+    return readdirSync('/proc').flatMap((pid) => {
+      try {
+        const inTree = readlinkSync(`/proc/${pid}/cwd`).startsWith(this.roots.home)
+        return inTree && !isZombie(pid) ? [Number(pid)] : []
+      } catch {
+        return []
+      }
+    })
   }
 }
+
+const isZombie = (pid: string): boolean => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
 
 const running: TestSidekick[] = []
 
