@@ -13,7 +13,14 @@ const ROOT = path.resolve(import.meta.dirname, '../..')
 /** Native modules stay outside the bundle, with only the files they load. */
 const NATIVE = {
   'node-pty': ['package.json', 'LICENSE', 'lib', 'build/Release/pty.node'],
-  koffi: ['package.json', 'LICENSE.txt', 'index.js', 'index.cjs', 'src/koffi/index.js'],
+  koffi: [
+    'package.json',
+    'LICENSE.txt',
+    'index.js',
+    'index.cjs',
+    'src/koffi/index.js',
+    'src/koffi/src/static.js',
+  ],
   '@koromix/koffi-linux-x64': ['package.json', 'index.js', 'linux_x64'],
 }
 
