@@ -125,6 +125,21 @@ describe('a terminal', () => {
     ])
   })
 
+  it('lets nothing overtake the input that is sent again', async () => {
+    last().hello({})
+    terminal.write('one')
+    last().drop()
+    terminal.write('two')
+    await reconnected()
+    terminal.write('three')
+    last().hello({ lastInputId: 0 })
+    expect(last().inputs()).toEqual([
+      { id: 1, text: 'one' },
+      { id: 2, text: 'two' },
+      { id: 3, text: 'three' },
+    ])
+  })
+
   it('keeps what was typed before the first hello', () => {
     terminal.write('early')
     last().hello({})

@@ -58,6 +58,8 @@ export const openTerminal = (options: TerminalOptions): Terminal => {
   let size = { cols: options.cols, rows: options.rows }
   let socket: Socket | undefined
   let shell: string | undefined
+  /** This socket said hello: before that nothing may overtake the input that is to be sent again. */
+  let greeted = false
   let received = 0
   let shown = 0
   let confirmed = 0
@@ -77,6 +79,7 @@ export const openTerminal = (options: TerminalOptions): Terminal => {
     clearTimeout(timer)
     socket?.close()
     socket = undefined
+    greeted = false
     const mine = ++era
     options.onStatus({ state: 'connecting', attempt })
     const query = new URLSearchParams({
@@ -134,6 +137,7 @@ export const openTerminal = (options: TerminalOptions): Terminal => {
     options.onStatus({ state: 'open' })
     if (hello.cols !== size.cols || hello.rows !== size.rows)
       send(encodeResize(size.cols, size.rows))
+    greeted = true
     for (const input of pending) send(encodeInput(input.id, input.bytes))
     endReplay()
   }
@@ -197,7 +201,7 @@ export const openTerminal = (options: TerminalOptions): Terminal => {
       for (let at = 0; at < bytes.length; at += INPUT_CHUNK_BYTES) {
         const input = { id: ++inputId, bytes: bytes.slice(at, at + INPUT_CHUNK_BYTES) }
         pending.push(input)
-        if (shell !== undefined) send(encodeInput(input.id, input.bytes))
+        if (greeted) send(encodeInput(input.id, input.bytes))
       }
     },
     resize: (cols, rows) => {
