@@ -49,10 +49,7 @@ export const builtSidekick = (): Promise<string> =>
     const build: string = '../../deploy/build/sidekick.mjs'
     const { buildSidekick } = (await import(build)) as { buildSidekick(to: string): Promise<void> }
     await buildSidekick(out)
-    process.once(
-      'exit',
-      () => void import('node:fs').then(({ rmSync }) => rmSync(out, { recursive: true })),
-    )
+    process.once('exit', () => rmSync(out, { recursive: true, force: true }))
     return out
   })())
 

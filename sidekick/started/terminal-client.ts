@@ -47,6 +47,9 @@ export class TerminalTestClient {
           return
         case TerminalFrame.notice:
           this.notices.push(payload.toString())
+          return
+        default:
+          throw new Error(`unknown frame ${data[0]}`)
       }
     })
   }
