@@ -5,9 +5,14 @@ import { binDir } from './cache.ts'
 import type { Secrets } from './home.ts'
 import { obtainBubblewrap } from './parts/bubblewrap.ts'
 import { PartMissing, type RunningPart, type Say } from './parts/part.ts'
-import { obtainPostgres, startPostgres } from './parts/postgres.ts'
-import { obtainSeaweedfs, startSeaweedfs, type SeaweedfsPorts } from './parts/seaweedfs.ts'
-import { obtainTemporal, startTemporal } from './parts/temporal.ts'
+import { obtainPostgres, postgresEnv, startPostgres } from './parts/postgres.ts'
+import {
+  obtainSeaweedfs,
+  seaweedfsEnv,
+  startSeaweedfs,
+  type SeaweedfsPorts,
+} from './parts/seaweedfs.ts'
+import { obtainTemporal, startTemporal, temporalEnv } from './parts/temporal.ts'
 import type { Processes } from './processes.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -23,68 +28,72 @@ export class PartsMissing extends Error {
   override readonly name = 'PartsMissing'
 }
 
-export const startServers = async (options: {
+export interface Servers {
+  /** Where each will be: known before it runs. */
+  readonly env: Env
+  readonly database: Promise<unknown>
+  /** Resolves when every one answers; PartsMissing or the first other failure. */
+  readonly all: Promise<void>
+}
+
+export const startServers = (options: {
   readonly home: string
   readonly env: Env
   readonly secrets: Secrets
   readonly ports: ServerPorts
   readonly processes: Processes
   readonly board: Board
-}): Promise<RunningPart> => {
-  const { home, env, secrets, ports, processes, board } = options
+}): Servers => {
+  const { home, env, ports, processes, board } = options
+  const { s3AccessKeyId: accessKeyId, s3SecretAccessKey: secretAccessKey } = options.secrets
   const common = (name: string, say: Say) => ({ dir: path.join(home, name), processes, say })
-  const work: Promise<RunningPart>[] = [board.during('bubblewrap', bubblewrap)]
-  if (!env['DATABASE_URL'])
-    work.push(
-      board.during('Postgres', async (say) =>
-        startPostgres({
-          ...common('postgres', say),
-          binaries: await obtainPostgres(),
-          port: ports.postgres,
-          password: secrets.postgresPassword,
-          database: 'dormouse',
-        }),
-      ),
-    )
-  if (!env['TEMPORAL_ADDRESS'])
-    work.push(
-      board.during('Temporal', async (say) =>
-        startTemporal({
-          ...common('temporal', say),
-          binary: await obtainTemporal(say),
-          ports,
-        }),
-      ),
-    )
-  if (!env['S3_ENDPOINT'])
-    work.push(
-      board.during('SeaweedFS', async (say) =>
-        startSeaweedfs({
-          ...common('seaweedfs', say),
-          binary: await obtainSeaweedfs(say),
-          ports,
-          accessKeyId: secrets.s3AccessKeyId,
-          secretAccessKey: secrets.s3SecretAccessKey,
-        }),
-      ),
-    )
-  const results = await Promise.allSettled(work)
-  const started = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
-  const stop = async (): Promise<void> => {
-    await Promise.all(started.map((part) => part.stop()))
+  const postgres = { port: ports.postgres, password: options.secrets.postgresPassword }
+  const s3 = { ports, accessKeyId, secretAccessKey }
+
+  const database = embed(env['DATABASE_URL'], () =>
+    board.during('Postgres', async (say) =>
+      startPostgres({
+        ...common('postgres', say),
+        ...postgres,
+        binaries: await obtainPostgres(),
+        database: DATABASE,
+      }),
+    ),
+  )
+  const temporal = embed(env['TEMPORAL_ADDRESS'], () =>
+    board.during('Temporal', async (say) =>
+      startTemporal({ ...common('temporal', say), ports, binary: await obtainTemporal(say) }),
+    ),
+  )
+  const store = embed(env['S3_ENDPOINT'], () =>
+    board.during('SeaweedFS', async (say) =>
+      startSeaweedfs({ ...common('seaweedfs', say), ...s3, binary: await obtainSeaweedfs(say) }),
+    ),
+  )
+  const sandboxes = board.during('bubblewrap', obtainBubblewrap)
+  return {
+    env: {
+      DORMOUSE_BIN: binDir(),
+      ...(env['DATABASE_URL'] ? {} : postgresEnv({ ...postgres, database: DATABASE })),
+      ...(env['TEMPORAL_ADDRESS'] ? {} : temporalEnv(ports)),
+      ...(env['S3_ENDPOINT'] ? {} : seaweedfsEnv(s3)),
+    },
+    database,
+    all: together([database, temporal, store, sandboxes]),
   }
-  const problems = results.flatMap((result) =>
+}
+
+const DATABASE = 'dormouse'
+
+const embed = (given: string | undefined, start: () => Promise<RunningPart>): Promise<unknown> =>
+  given ? Promise.resolve() : start()
+
+const together = async (parts: readonly Promise<unknown>[]): Promise<void> => {
+  const problems = (await Promise.allSettled(parts)).flatMap((result) =>
     result.status === 'rejected' ? [result.reason as Error] : [],
   )
-  if (problems.length > 0) await stop()
   const [other] = problems.filter((problem) => !(problem instanceof PartMissing))
   if (other !== undefined) throw other
   if (problems.length > 0)
     throw new PartsMissing(problems.map((problem) => problem.message).join('\n  '))
-  return { env: Object.assign({}, ...started.map((part) => part.env)), stop }
-}
-
-const bubblewrap = async (say: Say): Promise<RunningPart> => {
-  await obtainBubblewrap(say)
-  return { env: { DORMOUSE_BIN: binDir() }, stop: async () => {} }
 }

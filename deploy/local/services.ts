@@ -10,20 +10,23 @@ import { waitUntil } from './wait-until.ts'
 type Env = Readonly<Record<string, string | undefined>>
 
 export interface Services {
+  /** It migrates the database, which the others read from their first moment on. */
+  startApi(): Promise<void>
+  startOthers(): Promise<void>
   /** No new traffic, then no new commands. */
   stopDoors(): Promise<void>
   stopWorkers(): Promise<void>
 }
 
-export const startServices = async (options: {
+export const openServices = (options: {
   readonly env: Env
   readonly distDir: string
   readonly processes: Processes
   readonly board: Board
-}): Promise<Services> => {
+}): Services => {
   const { env, board } = options
   const running = new Map<string, Supervised>()
-  const start = (name: string, node: string, stopWithinMs: number): Supervised => {
+  const start = (name: string, stopWithinMs: number, node = process.execPath): Supervised => {
     const service = options.processes.start({
       name,
       command: node,
@@ -37,42 +40,34 @@ export const startServices = async (options: {
   const stop = async (names: readonly string[]): Promise<void> => {
     await Promise.all(names.flatMap((name) => running.get(name)?.stop() ?? []))
   }
-  const stopDoors = async (): Promise<void> => {
-    await stop(['gateway'])
-    await stop(['api'])
+  return {
+    startApi: () =>
+      board.during('API', () =>
+        answers('API', `${env['DORMOUSE_API_ORIGIN']}/healthz`, start('api', 20_000)),
+      ),
+    async startOthers() {
+      await Promise.all([
+        board.during('gateway', () =>
+          answers('gateway', `${env['DORMOUSE_GATEWAY_ORIGIN']}/healthz`, start('gateway', 20_000)),
+        ),
+        board.during('worker', () => polls('worker', env, 'control', start('worker', 30_000))),
+        board.during('data worker', () =>
+          // The one service that packs and unpacks: it needs a Node that has zstd.
+          polls(
+            'data worker',
+            env,
+            'data',
+            start('data-worker', 30_000, env['DORMOUSE_SIDEKICK_NODE']),
+          ),
+        ),
+      ])
+    },
+    async stopDoors() {
+      await stop(['gateway'])
+      await stop(['api'])
+    },
+    stopWorkers: () => stop(['worker', 'data-worker']),
   }
-  const stopWorkers = (): Promise<void> => stop(['worker', 'data-worker'])
-  try {
-    // It migrates the database, which the others read from their first moment on.
-    await board.during('API', async () => {
-      const api = start('api', process.execPath, 20_000)
-      await answers('API', `${env['DORMOUSE_API_ORIGIN']}/healthz`, api)
-    })
-    await Promise.all([
-      board.during('gateway', async () => {
-        const gateway = start('gateway', process.execPath, 20_000)
-        await answers('gateway', `${env['DORMOUSE_GATEWAY_ORIGIN']}/healthz`, gateway)
-      }),
-      board.during('worker', async () => {
-        const worker = start('worker', process.execPath, 30_000)
-        await polls('worker', env, 'control', worker)
-      }),
-      board.during('data worker', async () => {
-        // The one service that packs and unpacks: it needs a Node that has zstd.
-        const worker = start(
-          'data-worker',
-          env['DORMOUSE_SIDEKICK_NODE'] ?? process.execPath,
-          30_000,
-        )
-        await polls('data worker', env, 'data', worker)
-      }),
-    ])
-  } catch (error) {
-    await stopDoors()
-    await stopWorkers()
-    throw error
-  }
-  return { stopDoors, stopWorkers }
 }
 
 const answers = (what: string, url: string, child: Supervised): Promise<void> =>

@@ -11,7 +11,7 @@ import { superviseProcesses, type Processes } from './processes.ts'
 import { saveAll } from './save-all.ts'
 import { serviceEnv, type FirstLogin } from './service-env.ts'
 import { PartsMissing, startServers } from './servers.ts'
-import { startServices } from './services.ts'
+import { openServices } from './services.ts'
 import { listenForStop, StoppedMeanwhile } from './stop-signals.ts'
 import { NotReady } from './wait-until.ts'
 import { WISHES } from './wishes.ts'
@@ -51,7 +51,7 @@ const main = async (): Promise<void> => {
       },
     })
     const supervised = processes
-    undo.push(() => supervised.stopAll())
+    undo.push(() => board.during('servers stop', () => supervised.stopAll()))
     const stack = await stopAsked.race(bringUp(home, processes, board, undo))
     undo.push(writeStackFile(home, stack))
     board.note(greeting({ ...stack, home, seconds: (Date.now() - startedAt) / 1000 }))
@@ -80,11 +80,17 @@ const bringUp = async (
   const { ports, moved } = await choosePorts(WISHES, process.env)
   for (const { name, wanted, heldBy, taken } of moved)
     board.note(`  port ${wanted} for ${name} is in use by ${heldBy}; taking ${taken}`)
-  const servers = await startServers({ home, env: process.env, secrets, ports, processes, board })
-  undo.push(() => board.during('servers stop', () => servers.stop()))
+  const servers = startServers({ home, env: process.env, secrets, ports, processes, board })
   const firstLogin = firstLoginOf(secrets)
   const env = serviceEnv({ home, distDir: DIST, secrets, ports, servers: servers.env, firstLogin })
-  const services = await startServices({ env, distDir: DIST, processes, board })
+  const services = openServices({ env, distDir: DIST, processes, board })
+  // The API needs no more than the database to come up: it does so beside the slower servers.
+  const first = servers.database.then(() => services.startApi())
+  // A failure of both is the servers' failure.
+  first.catch(() => {})
+  await servers.all
+  await first
+  await services.startOthers()
   undo.push(() => board.during('workers stop', () => services.stopWorkers()))
   undo.push(() => board.during('save', (say) => saveComputes(env, board, say)))
   undo.push(() => board.during('doors close', () => services.stopDoors()))

@@ -56,13 +56,22 @@ export const startPostgres = async (
     stopSignal: 'SIGINT',
     ...account.ids,
   })
-  const server = `postgres://dormouse:${options.password}@127.0.0.1:${options.port}`
-  await waitUntil('Postgres', () => ensureDatabase(`${server}/postgres`, options.database), {
+  const env = postgresEnv(options)
+  const maintenance = postgresEnv({ ...options, database: 'postgres' }).DATABASE_URL
+  await waitUntil('Postgres', () => ensureDatabase(maintenance, options.database), {
     withinMs: 60_000,
     child,
   })
-  return { env: { DATABASE_URL: `${server}/${options.database}` }, stop: () => child.stop() }
+  return { env, stop: () => child.stop() }
 }
+
+export const postgresEnv = (server: {
+  readonly port: number
+  readonly password: string
+  readonly database: string
+}) => ({
+  DATABASE_URL: `postgres://dormouse:${server.password}@127.0.0.1:${server.port}/${server.database}`,
+})
 
 const initialise = async (dataDir: string, account: Account, password: string): Promise<void> => {
   // A first start that was killed half-way leaves a directory initdb would refuse.

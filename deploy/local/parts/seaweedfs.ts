@@ -92,10 +92,10 @@ export const startSeaweedfs = async (
     // Its own stop waits 15 s for streams between its own parts; writes are in the files before they are answered.
     stopWithinMs: 2_000,
   })
-  const endpoint = `http://127.0.0.1:${ports.s3}`
+  const env = seaweedfsEnv(options)
   const client = new S3Client({
-    endpoint,
-    region: 'us-east-1',
+    endpoint: env.S3_ENDPOINT,
+    region: env.S3_REGION,
     forcePathStyle: true,
     maxAttempts: 1,
     credentials: options,
@@ -108,16 +108,19 @@ export const startSeaweedfs = async (
   } finally {
     client.destroy()
   }
-  return {
-    env: {
-      S3_ENDPOINT: endpoint,
-      S3_REGION: 'us-east-1',
-      S3_ACCESS_KEY_ID: options.accessKeyId,
-      S3_SECRET_ACCESS_KEY: options.secretAccessKey,
-    },
-    stop: () => child.stop(),
-  }
+  return { env, stop: () => child.stop() }
 }
+
+export const seaweedfsEnv = (server: {
+  readonly ports: { readonly s3: number }
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}) => ({
+  S3_ENDPOINT: `http://127.0.0.1:${server.ports.s3}`,
+  S3_REGION: 'us-east-1',
+  S3_ACCESS_KEY_ID: server.accessKeyId,
+  S3_SECRET_ACCESS_KEY: server.secretAccessKey,
+})
 
 const s3Config = (keys: { accessKeyId: string; secretAccessKey: string }): string =>
   JSON.stringify({

@@ -81,13 +81,19 @@ export const startTemporal = async (
     env: { PATH: process.env['PATH'], HOME: options.dir },
     cwd: options.dir,
   })
-  const address = `127.0.0.1:${options.ports.temporal}`
-  await waitUntil('Temporal', () => answers(address), { withinMs: 60_000, everyMs: 100, child })
-  return {
-    env: { TEMPORAL_ADDRESS: address, TEMPORAL_UI_ORIGIN: `http://127.0.0.1:${options.ports.ui}` },
-    stop: () => child.stop(),
-  }
+  const env = temporalEnv(options.ports)
+  await waitUntil('Temporal', () => answers(env.TEMPORAL_ADDRESS), {
+    withinMs: 60_000,
+    everyMs: 100,
+    child,
+  })
+  return { env, stop: () => child.stop() }
 }
+
+export const temporalEnv = (ports: { readonly temporal: number; readonly ui: number }) => ({
+  TEMPORAL_ADDRESS: `127.0.0.1:${ports.temporal}`,
+  TEMPORAL_UI_ORIGIN: `http://127.0.0.1:${ports.ui}`,
+})
 
 const answers = async (address: string): Promise<void> => {
   const connection = await Connection.connect({ address, connectTimeout: '1s' })
