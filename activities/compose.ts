@@ -11,7 +11,7 @@ import { createLocalRuntime } from './adapters/local/runtime.ts'
 import { startWatchdog } from './adapters/local/watchdog.ts'
 import { createS3Store } from './adapters/s3/store.ts'
 import { createSidekickControl } from './adapters/sidekick/control.ts'
-import { alive } from './adapters/temporal/alive.ts'
+import { cancellation } from './adapters/temporal/cancellation.ts'
 import { powerSchedules, workflowDoors } from './adapters/temporal/doors.ts'
 import type { ControlActivities, DataActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
@@ -59,7 +59,7 @@ export const composeControl = (env: Env): Promise<Composed<ControlActivities, Co
 
 export const composeData = (env: Env): Promise<Composed<DataActivities, DataDeps>> =>
   composing(env, DATA_CONNECTIONS, async ({ deps, runtime }) => {
-    const data: DataDeps = { ...deps, runtime, alive }
+    const data: DataDeps = { ...deps, runtime, cancellation }
     return {
       activities: createDataActivities(data),
       deps: data,

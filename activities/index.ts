@@ -27,8 +27,8 @@ export const createControlActivities = (deps: ControlDeps): ControlActivities =>
 })
 
 export interface DataDeps extends RestoreDeps {
-  /** Runs an activity with the signal that its cancellation aborts, telling the engine that it lives. */
-  readonly alive: <T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T>
+  /** The signal that ends the activity this is called from. */
+  readonly cancellation: () => AbortSignal
 }
 
 export const createDataActivities = (deps: DataDeps): DataActivities => {
@@ -36,8 +36,8 @@ export const createDataActivities = (deps: DataDeps): DataActivities => {
   const restore = createRestore(deps)
   const commitImage = createCommitImage(deps)
   return {
-    save: (input) => deps.alive((signal) => save(input, signal)),
-    restore: (input) => deps.alive((signal) => restore(input, signal)),
-    commitImage: (input) => deps.alive((signal) => commitImage(input, signal)),
+    save: (input) => save(input, deps.cancellation()),
+    restore: (input) => restore(input, deps.cancellation()),
+    commitImage: (input) => commitImage(input, deps.cancellation()),
   }
 }

@@ -54,7 +54,8 @@ export const createProvision =
       return provisioned
     }
     if (!wasOpen) {
-      await Promise.all([sidekick.restored(endpoint, input, null), runtime.markTreeComplete(input)])
+      // Nothing is said of a base: a sidekick that was told of none makes its first save a whole one.
+      await runtime.markTreeComplete(input)
       await sidekick.open(endpoint, input)
     }
     const baseSaveId = wasOpen ? taken.sandbox.base_save_id : null

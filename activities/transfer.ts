@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { EventEmitter } from 'node:events'
 import { PassThrough, type Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
@@ -114,11 +115,7 @@ const createMeter = () => {
           bytes += chunk.length
           const room = decoder.write(chunk)
           yield chunk
-          if (!room && decoder.writableNeedDrain)
-            await new Promise<void>((resolve) => {
-              decoder.once('drain', resolve)
-              decoder.once('close', resolve)
-            })
+          if (!room && decoder.writableNeedDrain) await drained(decoder)
         }
         decoder.end()
       } catch (error) {
@@ -129,6 +126,16 @@ const createMeter = () => {
     seen: () => ({ bytes, sha256: (digest ??= hash.digest('hex')) }),
   }
 }
+
+/** Or closed: then its end is told by `decodedWhole`. */
+const drained = (decoder: EventEmitter): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      decoder.off('drain', done).off('close', done)
+      resolve()
+    }
+    decoder.on('drain', done).on('close', done)
+  })
 
 /** All of them, so that none fails unheard; then the first failure, or all values. */
 const settled = async <T extends readonly unknown[]>(work: {
