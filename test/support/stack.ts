@@ -74,7 +74,6 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
     DORMOUSE_GATEWAY_PORT: String(gatewayPort),
     DORMOUSE_GATEWAY_ORIGIN: `http://127.0.0.1:${gatewayPort}`,
     DORMOUSE_SIDEKICK_DIR: path.join(ROOT, 'dist/sidekick'),
-    DORMOUSE_SIDEKICK_NODE: NODE_WITH_ZSTD,
     DORMOUSE_WORKFLOW_BUNDLE: path.join(ROOT, 'dist/workflows.js'),
     DORMOUSE_MIGRATIONS_DIR: path.join(ROOT, 'records/migrations'),
     DORMOUSE_WEB_DIR: path.join(ROOT, 'dist/web'),

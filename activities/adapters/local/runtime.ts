@@ -19,6 +19,7 @@ import {
   type SandboxRecord,
   type TreeRecord,
 } from './state.ts'
+import { installSidekick } from './sidekick-folder.ts'
 import { whyUnavailable } from './unavailable.ts'
 
 export interface LocalRuntimeConfig {
@@ -43,6 +44,7 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
   const paths = statePaths(config.stateDir)
   let hostPaths: Promise<readonly HostPath[]> | undefined
   let cgroup: Promise<CgroupParent | null> | undefined
+  let sidekick: Promise<string> | undefined
   const user = (computeId: string): Walls['user'] => (IS_ROOT ? hostUid(computeId) : 'namespace')
   const locked = <T>(computeId: string, work: () => Promise<T>): Promise<T> =>
     withLock(path.join(config.stateDir, 'locks', computeId), work)
@@ -148,6 +150,16 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
     return kept ? 'kept' : 'fresh'
   }
 
+  /** Once per worker; a failed copy is tried again at the next start. */
+  function installedSidekick(): Promise<string> {
+    return (sidekick ??= installSidekick(config.stateDir, config.sidekickDir).catch(
+      (error: unknown) => {
+        sidekick = undefined
+        throw error
+      },
+    ))
+  }
+
   async function start(spec: SandboxSpec) {
     const { computeId, generation } = spec
     const folder = paths.generation(computeId, generation)
@@ -158,11 +170,12 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
     const tree = paths.tree(computeId)
     const as = user(computeId)
     const hostname = computeId
+    const sidekickDir = await installedSidekick()
     await makeOwned(computeId, [run, scratch])
     if (config.unsafeNoIsolation) {
-      const node = config.sidekickNode ?? path.join(config.sidekickDir, 'node')
+      const node = config.sidekickNode ?? path.join(sidekickDir, 'node')
       const argv = [
-        ...[node, path.join(config.sidekickDir, 'sidekick.mjs')],
+        ...[node, path.join(sidekickDir, 'sidekick.mjs')],
         ...['--socket', paths.socket(computeId, generation)],
         ...['--home', path.join(tree, 'home'), '--env-dir', path.join(tree, 'env')],
         ...['--scratch', scratch],
@@ -183,7 +196,7 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
         run,
         scratch,
         etc,
-        sidekickDir: config.sidekickDir,
+        sidekickDir,
         sidekickNode: config.sidekickNode,
         network: spec.network,
         user: as,
