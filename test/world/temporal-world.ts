@@ -10,6 +10,8 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker'
+import { namedErrors } from '../../temporal/activity-errors.ts'
+import { heartbeats } from '../../temporal/alive.ts'
 import { computeDoors, type ComputeDoors } from '../../temporal/doors.ts'
 import { ensureSearchAttributes } from '../../temporal/search-attributes.ts'
 import {
@@ -61,7 +63,10 @@ export type History = Awaited<
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined
 
-export const startTemporalWorld = async (): Promise<TemporalWorld> => {
+/** `cached: false`: every workflow task replays the whole run, so that any non-determinism shows. */
+export const startTemporalWorld = async (
+  { cached } = { cached: process.env['DORMOUSE_TEST_UNCACHED'] !== '1' },
+): Promise<TemporalWorld> => {
   const address = process.env['TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233'
   const namespace = process.env['TEMPORAL_NAMESPACE'] ?? 'default'
   const logger = new DefaultLogger('ERROR')
@@ -81,11 +86,14 @@ export const startTemporalWorld = async (): Promise<TemporalWorld> => {
     taskQueue: queue,
     workflowBundle,
     activities: world.control(),
+    interceptors: { activity: [heartbeats, namedErrors] },
+    ...(cached ? {} : { maxCachedWorkflows: 0 }),
   })
   const data = await Worker.create({
     ...common,
     taskQueue: `${prefix}-data`,
     activities: world.data(),
+    interceptors: { activity: [heartbeats, namedErrors] },
   })
   const running = [control.run(), data.run()]
   const doors = computeDoors(client, queue)

@@ -157,6 +157,13 @@ export class World {
     return head === null ? [] : (snapshots.get(head) ?? [])
   }
 
+  /** What its user would find: in the sandbox, or in what the next one starts from. */
+  durable(computeId: string): readonly string[] {
+    const box = this.current(computeId)
+    if (box?.live === true && box.open) return box.tree
+    return this.filesystem(computeId).keptTree ?? this.snapshotFiles(computeId)
+  }
+
   /** Something other than the platform kills the sandbox. */
   kill(computeId: string): void {
     const box = this.current(computeId)
