@@ -76,12 +76,14 @@ export const startRealSidekick = async (keys: SigningKeys, computeId: string) =>
     control: async (route: string, body: object = {}) =>
       post(socketPath, route, body, await control()),
     async close() {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
       child.removeAllListeners('exit')
-      const gone = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGKILL')
-      await Promise.race([ended, gone])
-      await rm(dir, { recursive: true, force: true })
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      // By SIGTERM it takes its shells and commands along.
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGKILL'), 5_000)
+      await ended
+      clearTimeout(timer)
+      await rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
     },
   }
 }
