@@ -1,11 +1,12 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   ACCESS_TOKEN_AUDIENCE,
   ACCESS_TOKEN_ISSUER,
   mintAccessToken,
   verifyAccessToken,
 } from './access-token.ts'
+import { createTokenMemory } from './access-token-memory.ts'
 import { loadSigningKeys, mintSidekickTicket } from './keys.ts'
 
 const newKeys = () =>
@@ -47,8 +48,21 @@ const publicDer = keys.publicKey.export({ format: 'der', type: 'spki' })
 
 describe('an access token', () => {
   it('names its user and session', async () => {
-    expect(await verifyAccessToken(keys, good)).toEqual(claims)
-    expect(await verifyAccessToken(keys, withPayload({}))).toEqual(claims)
+    expect(await verifyAccessToken(keys, good)).toMatchObject(claims)
+    expect(await verifyAccessToken(keys, withPayload({}))).toMatchObject(claims)
+  })
+
+  it('that was seen before is good until it expires and no second longer', async () => {
+    vi.useFakeTimers({ now: now * 1000 })
+    const verify = createTokenMemory(keys)
+    expect(await verify(good)).toMatchObject(claims)
+    vi.setSystemTime((now + 899) * 1000)
+    expect(await verify(good)).toMatchObject(claims)
+    vi.setSystemTime((now + 902) * 1000)
+    expect(await verify(good)).toBeUndefined()
+    expect(await verify(good)).toBeUndefined()
+    vi.useRealTimers()
+    expect(await verify(`${good}x`)).toBeUndefined()
   })
 
   const refused: Record<string, string> = {

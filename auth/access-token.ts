@@ -12,6 +12,11 @@ export interface AccessClaims {
   readonly sessionId: string
 }
 
+export interface VerifiedClaims extends AccessClaims {
+  /** Epoch seconds. */
+  readonly expiresAtS: number
+}
+
 /** A JWT that names a user for 15 minutes (or less); good at every door of this platform and nowhere else. */
 export const mintAccessToken = async (
   keys: SigningKeys,
@@ -31,7 +36,7 @@ export const mintAccessToken = async (
 export const verifyAccessToken = async (
   keys: SigningKeys,
   token: string,
-): Promise<AccessClaims | undefined> => {
+): Promise<VerifiedClaims | undefined> => {
   if (!hasCanonicalJson(token)) return undefined
   try {
     const { payload, protectedHeader } = await jwtVerify(token, keys.publicKey, {
@@ -45,10 +50,10 @@ export const verifyAccessToken = async (
     // Headers that point elsewhere for a key (jku, jwk, x5u) are not ignored but refused.
     if (Object.keys(protectedHeader).sort().join() !== 'alg,kid,typ') return undefined
     if (protectedHeader.kid !== (await keyId(keys))) return undefined
-    const { sub, sid } = payload
-    return sub !== undefined && typeof sid === 'string'
-      ? { userId: sub, sessionId: sid }
-      : undefined
+    const { sub, sid, exp, iat } = payload
+    if (sub === undefined || typeof sid !== 'string') return undefined
+    const expiresAtS = Math.min(exp ?? 0, (iat ?? 0) + ACCESS_TOKEN_LIFETIME_S)
+    return { userId: sub, sessionId: sid, expiresAtS }
   } catch {
     return undefined
   }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { parseCookie } from 'cookie'
 import type { Db } from '../records/database.ts'
-import { verifyAccessToken } from './access-token.ts'
+import { createTokenMemory } from './access-token-memory.ts'
 import { API_KEY_PREFIX, parseApiKey, sameSecret } from './api-keys.ts'
 import type { SigningKeys } from './keys.ts'
 import type { Principal } from './principal.ts'
@@ -33,11 +33,12 @@ export const createAuthenticator = (deps: {
     deps.origin === undefined
       ? ['__Host-dormouse_session', 'dormouse_session']
       : [sessionCookieName(deps.origin)]
+  const verifyAccessToken = createTokenMemory(deps.keys)
   const noteUse = createUseNotes(deps.db)
 
   const authenticateToken = async (token: string): Promise<Principal | undefined> => {
     if (!token.startsWith(API_KEY_PREFIX)) {
-      const claims = await verifyAccessToken(deps.keys, token)
+      const claims = await verifyAccessToken(token)
       return claims === undefined ? undefined : findUserPrincipal(deps.db, claims)
     }
     const given = parseApiKey(token)

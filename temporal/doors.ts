@@ -90,6 +90,16 @@ export const computeDoors = (
 
   return {
     async create(input, waitMs) {
+      if (waitMs <= 0) {
+        // Who does not wait needs no worker to answer, only the start to be written down.
+        await within(ACCEPT_WITHIN_MS, () =>
+          client.workflow.start<typeof compute>('compute', {
+            ...startOptions(input, controlQueue),
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
+        )
+        return { settled: false }
+      }
       const { result, settled } = await update<ComputeView>(input, SETTLED_UPDATE, [], { waitMs })
       return result === undefined ? { settled } : { view: result, settled }
     },

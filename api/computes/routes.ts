@@ -18,6 +18,7 @@ import {
 import { computeOf, loadCompute, onCompute } from './subject.ts'
 
 const DEFAULT_PAGE = 50
+const RESTING: ReadonlySet<string> = new Set(['running', 'hibernated', 'failed', 'terminated'])
 
 export const registerComputes = (app: App, deps: AppDeps): void => {
   const { db, config } = deps
@@ -63,7 +64,7 @@ export const registerComputes = (app: App, deps: AppDeps): void => {
       return reply
         .code(201)
         .header('location', `/api/computes/${computeId}`)
-        .send({ ...compute, settled })
+        .send({ ...compute, settled: settled || RESTING.has(compute.state) })
     },
   )
 
