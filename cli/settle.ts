@@ -30,7 +30,7 @@ export const untilDone = async (
   for (;;) {
     const answer = await ask()
     if (answer.settled !== false) return expected(answer, wanted)
-    spinner.text = `${answer.name} is ${answer.state}`
+    spinner.text = progress(answer)
     await pause(LOOK_EVERY_MS)
   }
 }
@@ -47,12 +47,15 @@ export const settled = async (
 ): Promise<Compute> => {
   let current = compute
   while (!RESTING.includes(current.state)) {
-    if (spinner) spinner.text = `${current.name} is ${current.state}`
+    if (spinner) spinner.text = progress(current)
     await pause(LOOK_EVERY_MS)
     current = await client.computes.get(current.id)
   }
   return expected(current, wanted)
 }
+
+const progress = ({ name, state, problem }: Compute): string =>
+  `${name} is ${state}${problem === null ? '' : `; so far: ${problem.message}`}`
 
 const expected = (current: Compute, wanted: ComputeState): Compute => {
   if (current.state !== wanted)

@@ -27,7 +27,8 @@ export const addExecCommand = (program: Command): void => {
       async (reference: string, argv: readonly string[], options: Options, command: Command) => {
         const context = await contextOf(command)
         const { compute, client } = await context.compute(reference)
-        const exit = await run(client, compute.id, argv, options, context.options.json === true)
+        const words = argv[0] === '--' ? argv.slice(1) : argv
+        const exit = await run(client, compute.id, words, options, context.options.json === true)
         process.exitCode = exitCodeOf(exit)
       },
     )

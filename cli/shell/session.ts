@@ -58,16 +58,15 @@ export const attach = (client: Client, compute: Compute, terminalId: string): Pr
         else if (key.kind === 'help')
           aside('Enter ~ .  leaves, the shell goes on    Enter ~ ~  types ~')
         else {
-          terminal.detach()
-          return finish({ kind: 'left' })
+          return leave()
         }
+    }
+    const leave = () => {
+      finish({ kind: 'left' })
+      terminal.detach()
     }
     const onEnd = () => terminal.write('\u0004')
     const onResize = () => terminal.resize(stdout.columns ?? 80, stdout.rows ?? 24)
-    const onSignal = () => {
-      terminal.detach()
-      finish({ kind: 'left' })
-    }
 
     let finished = false
     const finish = (ending: Ending): void => {
@@ -75,7 +74,7 @@ export const attach = (client: Client, compute: Compute, terminalId: string): Pr
       finished = true
       stdin.off('data', onData).off('end', onEnd)
       stdout.off('resize', onResize)
-      for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.off(signal, onSignal)
+      for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.off(signal, leave)
       if (stdin.isTTY) stdin.setRawMode(false)
       stdin.pause()
       resolve(ending)
@@ -85,7 +84,7 @@ export const attach = (client: Client, compute: Compute, terminalId: string): Pr
     stdin.on('data', onData).on('end', onEnd)
     stdin.resume()
     stdout.on('resize', onResize)
-    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, leave)
     terminal.connect()
   })
 
