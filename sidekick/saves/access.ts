@@ -20,18 +20,27 @@ export class LentAccess {
 
   /** Runs `call`, if need be with `path` and the folders above it made accessible. Errors: forbidden. */
   run<T>(path: string, call: () => T): T {
+    return this.#run(path, steps(path), call)
+  }
+
+  /** The same for a call that only needs the folders above: the entry itself stays as it is. */
+  runBelow<T>(path: string, call: () => T): T {
+    return this.#run(path, path.includes('/') ? steps(parentOf(path)) : [], call)
+  }
+
+  #run<T>(path: string, chain: readonly string[], call: () => T): T {
     try {
       return call()
     } catch (error) {
       if (errno(error) !== 'EACCES') throw error
-      return this.#lend(path, call)
+      return this.#lend(path, chain, call)
     }
   }
 
-  #lend<T>(path: string, call: () => T): T {
+  #lend<T>(path: string, chain: readonly string[], call: () => T): T {
     const lent: { readonly path: string; readonly mode: number }[] = []
     try {
-      for (const step of steps(path)) {
+      for (const step of chain) {
         const stat = lstatSync(this.#locate(step))
         if (stat.isSymbolicLink()) continue
         const needed = stat.isDirectory() ? OWNER_ALL : OWNER_READ

@@ -54,18 +54,22 @@ export const writeArchive = async (
   const writing = difference
     ? writeDelta(tar, job, scan, difference)
     : writeEntries(tar, job, scan, readIndex(scan.index.fd, scan.index.lengthBytes))
-  // Without a listener a failure before the pipeline reads would end the process.
-  writing.catch((error: Error) => tar.destroy(error))
-  await pipeline(
-    Readable.from(inBatches(tar as unknown as AsyncIterable<Buffer>), {
-      objectMode: false,
-      highWaterMark: 2 * BATCH_BYTES,
-    }),
-    compressor(),
-    async (compressed: AsyncIterable<Buffer>) => {
-      for await (const chunk of compressed) await output.write(chunk)
-    },
-  )
+  const failed = new AbortController()
+  writing.catch((error: unknown) => failed.abort(error))
+  try {
+    await pipeline(
+      Readable.from(inBatches(tar as unknown as AsyncIterable<Buffer>), { objectMode: false }),
+      compressor(),
+      async (compressed: AsyncIterable<Buffer>) => {
+        for await (const chunk of compressed) await output.write(chunk)
+      },
+      { signal: failed.signal },
+    )
+  } catch (error) {
+    // Whoever still waits for the tar to take an entry is let go.
+    tar.destroy()
+    throw failed.signal.aborted ? failed.signal.reason : error
+  }
   return { index: scan.index, entries: await writing }
 }
 
@@ -91,6 +95,11 @@ const compare = (base: SavedIndex, scan: Scan, removedFd: number): Difference =>
   }
   removedBytes += writeSync(removedFd, closingLine, removedBytes)
   return { base, scan: since, removedBytes, linked }
+}
+
+/** What we made quiet for the base, and did not touch since, is quiet for the next delta too. */
+const keepQuiet = ({ access }: Scan, since: BaseScan, { ino, ctimeNs }: TreeEntry): void => {
+  if (since.quiet.get(ino) === ctimeNs && !access.quiet.has(ino)) access.quiet.set(ino, ctimeNs)
 }
 
 const writeDelta = async (

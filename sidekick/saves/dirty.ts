@@ -1,8 +1,9 @@
+import { LentAccess } from './access.ts'
 import { changesBetween } from './delta.ts'
 import { readIndex } from './index-file.ts'
 import { writableMappings } from './mappings.ts'
 import type { SavedIndex } from './saved-index.ts'
-import type { TreeRoots } from './tree-path.ts'
+import { locator, type TreeRoots } from './tree-path.ts'
 import { walkTrees } from './walk.ts'
 
 export interface DirtyJob {
@@ -12,15 +13,23 @@ export interface DirtyJob {
   readonly withinMs: number
 }
 
+export interface DirtyReport {
+  readonly dirty: boolean
+  /** What looking has left behind on entries that were as in the base; belongs into its scan. */
+  readonly quiet: ReadonlyMap<bigint, bigint>
+}
+
 /** Whether a delta against `base` would hold anything; stops at the first thing it would. */
-export const isDirty = ({ base, roots, withinMs }: DirtyJob): boolean => {
+export const lookForChanges = ({ base, roots, withinMs }: DirtyJob): DirtyReport => {
   const deadline = performance.now() + withinMs
   const suspects = new Set([...base.scan.suspects, ...writableMappings()])
+  const access = new LentAccess(locator(roots))
   const changes = changesBetween(
     readIndex(base.fd, base.lengthBytes),
-    walkTrees({ roots, trees: base.trees }),
+    walkTrees({ roots, trees: base.trees, access }),
     { ...base.scan, suspects },
   )
-  for (const { kind } of changes) if (kind !== 'same' || performance.now() > deadline) return true
-  return false
+  for (const { kind } of changes)
+    if (kind !== 'same' || performance.now() > deadline) return { dirty: true, quiet: new Map() }
+  return { dirty: false, quiet: access.quiet }
 }

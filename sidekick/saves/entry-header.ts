@@ -77,7 +77,9 @@ export const entryOfHeader = (header: Header): IncomingEntry => {
   const named = pax['DORMOUSE.linkpath'] ?? header.linkname ?? undefined
   const target = named === undefined ? undefined : bytesIn(pax['DORMOUSE.linkpath'], named)
   const size = header.size ?? 0
-  if (!Number.isSafeInteger(size) || size < 0) return refuse('has an impossible size')
+  const announced = pax['size'] ?? String(size)
+  if (!Number.isSafeInteger(size) || size < 0 || announced !== String(size))
+    return refuse('has an impossible size')
   if (type === 'symlink' && (!target || target.includes('\0'))) return refuse('has no target')
   const linked = type === 'link' ? checkedTreePath(target ?? '') : undefined
   if (linked === null) return refuse('links to what does not lie in a tree')

@@ -76,6 +76,13 @@ export class SaveLedger {
     this.rebase(index)
   }
 
+  /** Our own look at locked entries changed their ctime once more; see access.ts. */
+  quieten(index: SavedIndex, quiet: ReadonlyMap<bigint, bigint>): void {
+    if (this.#published !== index) return
+    const all = new Map([...index.scan.quiet, ...quiet])
+    this.#published = { ...index, scan: { ...index.scan, quiet: all } }
+  }
+
   /** From here on `index` is what deltas and dirtiness are measured against; null: nothing is. */
   rebase(index: SavedIndex | null): void {
     const summary = index && this.#summaries.get(index.saveId)

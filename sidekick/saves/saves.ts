@@ -145,7 +145,13 @@ export class Saves {
     const known = this.#dirty
     if (known && performance.now() - known.atMs < DIRTY_FRESH_MS) return known.answer
     const job = { base, roots: this.#context.trees, withinMs: DIRTY_WITHIN_MS }
-    const answer = this.#run(null, { kind: 'dirty', job }).result.catch(() => true)
+    const answer = this.#run(null, { kind: 'dirty', job }).result.then(
+      ({ dirty, quiet }) => {
+        this.#ledger.quieten(base, quiet)
+        return dirty
+      },
+      () => true,
+    )
     this.#dirty = { answer, atMs: performance.now() }
     return answer
   }

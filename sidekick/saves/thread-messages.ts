@@ -1,6 +1,6 @@
 import type { SidekickErrorCode } from '../protocol.ts'
 import type { ArchiveJob } from './archive.ts'
-import type { DirtyJob } from './dirty.ts'
+import type { DirtyJob, DirtyReport } from './dirty.ts'
 import type { RestoreJob } from './restore.ts'
 import type { SavedIndex } from './saved-index.ts'
 import type { ScanOptions } from './scan.ts'
@@ -23,7 +23,7 @@ export interface TaskResults {
   readonly archive: ArchiveReport
   readonly restore: number
   readonly scan: SavedIndex
-  readonly dirty: boolean
+  readonly dirty: DirtyReport
 }
 
 export interface TaskError {

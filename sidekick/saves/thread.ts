@@ -4,7 +4,7 @@ import { parentPort } from 'node:worker_threads'
 import { errno, Failure } from '../errors.ts'
 import { writeArchive, type ArchiveJob } from './archive.ts'
 import { ChunkReceiver, ChunkSender } from './chunk-channel.ts'
-import { isDirty } from './dirty.ts'
+import { lookForChanges } from './dirty.ts'
 import { restorePart } from './restore.ts'
 import { scanTrees } from './scan.ts'
 import type {
@@ -49,7 +49,7 @@ const perform = async (task: Task): Promise<TaskResults[Task['kind']]> => {
     case 'scan':
       return scanTrees(task.job).index
     case 'dirty':
-      return isDirty(task.job)
+      return lookForChanges(task.job)
   }
 }
 

@@ -32,7 +32,7 @@ export function* walkTrees(options: WalkOptions): Generator<TreeEntry, void, und
   const scratch = options.scratch ?? SCRATCH_FOLDERS
   const look = (path: string): TreeEntry | null =>
     orGone(() => {
-      const stat = access.run(path, () => lstatSync(locate(path), { bigint: true }))
+      const stat = access.runBelow(path, () => lstatSync(locate(path), { bigint: true }))
       return entryOf(path, stat)
     })
   const names = (path: string): string[] =>
