@@ -91,7 +91,9 @@ const compare = (base: SavedIndex, scan: Scan, removedFd: number): Difference =>
     if (change.kind === 'removed') {
       removedBytes += writeSync(removedFd, removedLine(change.path, isFirst), removedBytes)
       isFirst = false
-    } else if (change.kind === 'changed' && isHardLinked(change.entry)) linked.add(change.entry.ino)
+    } else if (change.kind === 'changed') {
+      if (isHardLinked(change.entry)) linked.add(change.entry.ino)
+    } else keepQuiet(scan, since, change.entry)
   }
   removedBytes += writeSync(removedFd, closingLine, removedBytes)
   return { base, scan: since, removedBytes, linked }
