@@ -67,7 +67,9 @@ export const computeDoors = (
     args: unknown[],
     { waitMs, updateId }: { waitMs: number; updateId?: string },
   ): Promise<{ result?: T; settled: boolean }> => {
-    const handle = await within(ACCEPT_WITHIN_MS, () =>
+    const endsAt = Date.now() + waitMs
+    // A caller who waits gives workers that are just starting that long, too.
+    const handle = await within(Math.max(ACCEPT_WITHIN_MS, waitMs), () =>
       client.workflow.startUpdateWithStart<typeof compute, T, unknown[]>(name, {
         args,
         waitForStage: 'ACCEPTED',
@@ -80,7 +82,7 @@ export const computeDoors = (
     )
     if (waitMs <= 0) return { settled: false }
     try {
-      const result = await client.withDeadline(Date.now() + waitMs, () => handle.result())
+      const result = await client.withDeadline(endsAt, () => handle.result())
       return { result, settled: true }
     } catch (error) {
       if (isOver(error)) return { settled: false }

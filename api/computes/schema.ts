@@ -1,8 +1,9 @@
 import { Type, type Static } from '@fastify/type-provider-typebox'
+import { TIERS } from '../../config/tiers.ts'
 import { COMPUTE_STATES } from '../../workflows/compute/contract.ts'
 import { Closed, Id, Nullable, Timestamp } from '../schema.ts'
 
-export const TIERS = ['basic', 'standard', 'premium', 'tiny'] as const
+const TIER_NAMES = Object.keys(TIERS) as (keyof typeof TIERS)[]
 const YEAR_S = 366 * 24 * 3600
 const Seconds = (description: string) => Type.Integer({ minimum: 0, maximum: YEAR_S, description })
 
@@ -32,7 +33,7 @@ export const CreateCompute = Closed({
       description: 'At most 100 variables, 256 KB together; sealed at rest, never shown again',
     }),
   ),
-  tier: Type.Optional(Type.Enum(TIERS)),
+  tier: Type.Optional(Type.Enum(TIER_NAMES)),
   network: Type.Optional(Type.Enum(['shared', 'none'])),
 })
 export type CreateComputeBody = Static<typeof CreateCompute>
