@@ -44,7 +44,7 @@ export const sendProblem = (request: FastifyRequest, reply: FastifyReply, proble
     // The response schemas are those of success; a problem is written as it is.
     .serializer((payload: unknown) => JSON.stringify(payload))
     .send({
-      type: `https://dormouse.dev/errors#${problem.code.toLowerCase()}`,
+      type: `urn:dormouse:error:${problem.code}`,
       ...problem,
       requestId: request.id,
     })
