@@ -181,7 +181,7 @@ const overSocket = (
   })
   return new Promise((resolve, reject) => {
     socket.once('error', reject)
-    socket.once('message', (data) => {
+    socket.once('message', (data: Buffer) => {
       resolve(data.toString())
       socket.terminate()
     })

@@ -59,11 +59,12 @@ export const serveSocket = async (
       if (!app && exchanged.answer.statusCode === 401) throw movedOn(exchanged.answer)
       return passSocketRefusal(client, exchanged.answer, app)
     }
-    let piped: PipedSocket | undefined
-    const end = (cause: EndCause) => piped?.close(...GOODBYES[cause])
+    const held: { piped?: PipedSocket } = {}
+    const end = (cause: EndCause) => held.piped?.close(...GOODBYES[cause])
     const forget = addOrDrop(grant, end, exchanged.socket, parts)
-    piped = switchSockets(arrival, exchanged, app)
-    void piped.closed.then(forget)
+    // Added before the handshake is finished: who has too many is told by a status.
+    held.piped = switchSockets(arrival, exchanged, app)
+    void held.piped.closed.then(forget)
     if (life.draining) end('restarting')
   }
 }
