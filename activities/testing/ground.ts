@@ -129,14 +129,18 @@ export const freshKeys = (): SigningKeys => {
   return loadSigningKeys(privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'))
 }
 
-export const freshStore = (): S3Store =>
-  createS3Store({
+export const storeSettings = () => {
+  const settings = {
     endpoint: needed('S3_ENDPOINT'),
     region: 'us-east-1',
     bucket: `suite-${newId()}`,
     accessKeyId: needed('S3_ACCESS_KEY_ID'),
     secretAccessKey: needed('S3_SECRET_ACCESS_KEY'),
-  })
+  }
+  return { settings, store: createS3Store(settings) }
+}
+
+export const freshStore = (): S3Store => storeSettings().store
 
 export const testRuntime = (stateDir: string) =>
   createLocalRuntime({

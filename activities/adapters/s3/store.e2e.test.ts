@@ -1,0 +1,121 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freshStore, storeSettings } from '../../testing/ground.ts'
+import { s3Client } from './client.ts'
+import { createS3Store, type S3Store } from './store.ts'
+import { PART_BYTES } from './upload.ts'
+
+const never = new AbortController().signal
+const block = randomBytes(64 * 1024)
+
+function* blocks(bytes: number): Generator<Buffer> {
+  for (let left = bytes; left > 0; left -= block.length)
+    yield block.subarray(0, Math.min(left, block.length))
+}
+const sha = async (stream: AsyncIterable<Buffer>): Promise<string> => {
+  const hash = createHash('sha256')
+  for await (const chunk of stream) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+describe('the store', () => {
+  let store: S3Store
+  beforeAll(async () => {
+    store = freshStore()
+    await store.ensureBucket()
+    await store.ensureBucket()
+  })
+  afterAll(async () => {
+    for await (const { key } of store.list('')) await store.delete(key)
+    store.close()
+  })
+
+  it.each([
+    ['empty', 0],
+    ['one byte', 1],
+    ['a byte below a part', PART_BYTES - 1],
+    ['exactly a part', PART_BYTES],
+    ['a byte above a part', PART_BYTES + 1],
+    ['many parts', 5 * PART_BYTES + 12_345],
+  ])('gives back what was put, %s', async (name, bytes) => {
+    const key = `group/round/${name}`
+    const put = await store.put(key, Readable.from(blocks(bytes)), never)
+    expect(put).toEqual({ sizeBytes: bytes })
+    expect(await store.head(key)).toMatchObject({ key, sizeBytes: bytes })
+    const expected = await sha(Readable.from(blocks(bytes)))
+    expect(await sha((await store.get(key)) as AsyncIterable<Buffer>)).toBe(expected)
+  })
+
+  it('holds an upload back to a few parts of memory however fast its source is', async () => {
+    let given = 0
+    let most = 0
+    const watch = setInterval(() => (most = Math.max(most, process.memoryUsage().arrayBuffers)), 10)
+    const before = process.memoryUsage().arrayBuffers
+    const source = async function* () {
+      for (const chunk of blocks(96 * 1024 * 1024)) {
+        given += chunk.length
+        yield Buffer.from(chunk)
+      }
+    }
+    await store.put('group/large', Readable.from(source()), never)
+    clearInterval(watch)
+    expect(given).toBe(96 * 1024 * 1024)
+    expect(most - before).toBeLessThan(80 * 1024 * 1024)
+  })
+
+  it.each(['abort', 'broken source'])(
+    'leaves nothing of an upload that ended by %s',
+    async (how) => {
+      const key = `group/cut/${how}`
+      const stop = new AbortController()
+      const source = async function* () {
+        for (let count = 0; ; count += 1) {
+          await sleep(1)
+          if (count === 300 && how === 'abort') stop.abort(new Error('cut'))
+          if (count === 300 && how !== 'abort') throw new Error('cut')
+          yield block
+        }
+      }
+      await expect(store.put(key, Readable.from(source()), stop.signal)).rejects.toThrow('cut')
+      expect(await store.head(key)).toBeUndefined()
+      expect((await store.listUploads('group/cut/')).filter((one) => one.key === key)).toEqual([])
+    },
+  )
+
+  it('lists and aborts uploads that nobody finished; aborted twice is fine', async () => {
+    const { store: other, settings } = storeSettings()
+    await other.ensureBucket()
+    const client = s3Client(settings)
+    const begun = await client.send(
+      new CreateMultipartUploadCommand({ Bucket: settings.bucket, Key: 'group/left' }),
+    )
+    const [upload] = await other.listUploads('group/')
+    expect(upload).toMatchObject({ key: 'group/left', uploadId: begun.UploadId })
+    await other.abortUpload('group/left', begun.UploadId ?? '')
+    await other.abortUpload('group/left', begun.UploadId ?? '')
+    expect(await other.listUploads('group/')).toEqual([])
+    client.destroy()
+    other.close()
+  })
+
+  it('says of what is absent that it is absent, and deletes it again without complaint', async () => {
+    expect(await store.head('group/none')).toBeUndefined()
+    await expect(store.get('group/none')).rejects.toMatchObject({ name: 'NotFound' })
+    await store.delete('group/none')
+  })
+
+  it('that does not answer is unavailable, which a retry may help', async () => {
+    const away = createS3Store({ ...storeSettings().settings, endpoint: 'http://127.0.0.1:9' })
+    await expect(away.head('x')).rejects.toMatchObject({
+      name: 'StoreUnavailable',
+      retryable: true,
+    })
+    await expect(away.put('x', Readable.from([block]), never)).rejects.toMatchObject({
+      name: 'StoreUnavailable',
+    })
+    away.close()
+  })
+})

@@ -1,0 +1,165 @@
+/** What every runtime must do, said once; each adapter's suite calls it over the real thing. */
+import { connect } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newId } from '../../records/ids.ts'
+import type { Runtime, SandboxSpec, SidekickAddress } from '../ports.ts'
+
+export interface RuntimeUnderTest {
+  readonly runtime: Runtime
+  /** The same place, seen by a process that was started later. */
+  anotherProcess(): Runtime
+  /** Ends the sandbox as a crash would, without the runtime's knowledge. */
+  kill(computeId: string, generation: number): Promise<void>
+  /** Writes a file into the home of the tree, and reads it. */
+  writeHome(computeId: string, name: string, text: string): Promise<void>
+  readHome(computeId: string, name: string): Promise<string | undefined>
+  end(): Promise<void>
+}
+
+export const runtimeContract = (name: string, start: () => Promise<RuntimeUnderTest>): void => {
+  describe(`runtime ${name}`, () => {
+    let under: RuntimeUnderTest
+    beforeAll(async () => {
+      under = await start()
+    })
+    afterAll(async () => {
+      for (const sandbox of await under.runtime.list())
+        await under.runtime.stop(sandbox, { keepTree: false })
+      await under.end()
+    })
+
+    it('says that it can be used here', async () => {
+      expect(await under.runtime.unavailable()).toBeNull()
+    })
+
+    it('starts a sandbox whose sidekick answers', async () => {
+      const spec = newSpec()
+      const { address, tree } = await under.runtime.ensure(spec)
+      expect(tree).toBe('fresh')
+      await answers(address)
+      expect(await under.runtime.inspect(spec)).toBe('live')
+    })
+
+    it('asked twice, at once or after the answer was lost, has one sandbox', async () => {
+      const spec = newSpec()
+      const first = await Promise.all([
+        under.runtime.ensure(spec),
+        under.anotherProcess().ensure(spec),
+        under.runtime.ensure(spec),
+      ])
+      const again = await under.anotherProcess().ensure(spec)
+      expect(new Set([...first, again].map((one) => JSON.stringify(one))).size).toBe(1)
+      expect(await ofCompute(under.runtime, spec)).toHaveLength(1)
+    })
+
+    it('outlives the process that started it', async () => {
+      const spec = newSpec()
+      await under.runtime.ensure(spec)
+      expect(await under.anotherProcess().inspect(spec)).toBe('live')
+    })
+
+    it('has at most one generation up, and refuses one that is older', async () => {
+      const spec = newSpec()
+      await under.runtime.ensure(spec)
+      await under.runtime.ensure({ ...spec, generation: 2 })
+      expect(await under.runtime.inspect(spec)).toBe('gone')
+      await expect(under.runtime.ensure(spec)).rejects.toMatchObject({ name: 'StaleGeneration' })
+      expect(await under.runtime.inspect({ ...spec, generation: 2 })).toBe('live')
+    })
+
+    it('keeps a complete tree for the next generation, and not one that was never finished', async () => {
+      const spec = newSpec()
+      await under.runtime.ensure(spec)
+      await under.writeHome(spec.computeId, 'file', 'half')
+      const second = await under.runtime.ensure({ ...spec, generation: 2 })
+      expect(second.tree).toBe('fresh')
+      expect(await under.readHome(spec.computeId, 'file')).toBeUndefined()
+      await under.writeHome(spec.computeId, 'file', 'whole')
+      await under.runtime.markTreeComplete({ ...spec, generation: 2 })
+      await under.kill(spec.computeId, 2)
+      expect(await under.runtime.inspect({ ...spec, generation: 2 })).toBe('gone')
+      const third = await under.runtime.ensure({ ...spec, generation: 3 })
+      expect(third.tree).toBe('kept')
+      expect(await under.readHome(spec.computeId, 'file')).toBe('whole')
+    })
+
+    it('marks a tree complete only for the generation that has it', async () => {
+      const spec = newSpec()
+      await under.runtime.ensure({ ...spec, generation: 2 })
+      await expect(under.runtime.markTreeComplete(spec)).rejects.toMatchObject({
+        name: 'StaleGeneration',
+      })
+    })
+
+    it('lists what is up, and trees without processes', async () => {
+      const spec = newSpec()
+      await under.runtime.ensure(spec)
+      await under.runtime.markTreeComplete(spec)
+      const [live] = await ofCompute(under.runtime, spec)
+      expect(live).toMatchObject({ generation: 1, groupId: spec.groupId, running: true })
+      await under.runtime.stop(spec, { keepTree: true })
+      const [tree] = await ofCompute(under.runtime, spec)
+      expect(tree).toMatchObject({ generation: 1, groupId: spec.groupId, running: false })
+    })
+
+    it('stopped, is gone with its tree; absent is fine, and a newer generation untouched', async () => {
+      const spec = newSpec()
+      await under.runtime.stop(spec, { keepTree: false })
+      await under.runtime.ensure({ ...spec, generation: 2 })
+      await under.runtime.stop(spec, { keepTree: false })
+      expect(await under.runtime.inspect({ ...spec, generation: 2 })).toBe('live')
+      await under.runtime.stop({ ...spec, generation: 2 }, { keepTree: false })
+      await under.runtime.stop({ ...spec, generation: 2 }, { keepTree: false })
+      expect(await ofCompute(under.runtime, spec)).toEqual([])
+    })
+
+    it('goes from nothing to an answering sidekick in a second, ten times over', async () => {
+      const took: number[] = []
+      for (let round = 0; round < 10; round += 1) {
+        const spec = newSpec()
+        const startedAt = performance.now()
+        const { address } = await under.runtime.ensure(spec)
+        await answers(address)
+        took.push(performance.now() - startedAt)
+        await under.runtime.stop(spec, { keepTree: false })
+      }
+      took.sort((a, b) => a - b)
+      console.log(
+        `ensure to answer, fastest to slowest: ${took.map((ms) => ms.toFixed(0)).join(' ')} ms`,
+      )
+      expect(took[0]).toBeLessThan(1_000)
+    })
+  })
+}
+
+export const newSpec = (): SandboxSpec => ({
+  computeId: newId(),
+  generation: 1,
+  groupId: newId(),
+  image: { name: 'host', digest: 'host' },
+  network: 'none',
+  cpuMillis: 500,
+  memoryBytes: 512 * 1024 * 1024,
+  pids: 128,
+})
+
+const ofCompute = async (runtime: Runtime, { computeId }: SandboxSpec) =>
+  (await runtime.list()).filter((one) => one.computeId === computeId)
+
+const answers = async (address: SidekickAddress): Promise<void> => {
+  const giveUpAt = Date.now() + 20_000
+  while (!(await connects(address))) {
+    if (Date.now() > giveUpAt) throw new Error('no sidekick answers')
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+const connects = (address: SidekickAddress): Promise<boolean> =>
+  new Promise((resolve) => {
+    const to = address.kind === 'unix' ? { path: address.path } : address
+    const socket = connect({ ...to, rejectUnauthorized: false }, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
