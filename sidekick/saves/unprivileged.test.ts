@@ -76,8 +76,8 @@ test.runIf(asRoot)('reading what is locked makes nothing dirty, writing it does'
   chmodSync(home('secret'), 0o600)
   appendFileSync(home('secret'), '!')
   chmodSync(home('secret'), 0)
-  expect(lookForChanges({ base: save.index, roots, withinMs: 5000 }).dirty).toBe(true)
   expect((await takeSave(roots, save.index)).entries).toBe(2)
+  expect(lookForChanges({ base: save.index, roots, withinMs: 5000 }).dirty).toBe(true)
 })
 
 test.runIf(asRoot)('a delta changes what is inside read-only and closed folders', async () => {
