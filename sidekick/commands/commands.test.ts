@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => sidekick?.stop())
 
 const wait = (ms: number) => new Promise((done) => setTimeout(done, ms))
-const gone = async (marker: string, withinMs = 4000) => {
+const gone = async (marker: string, withinMs = 20_000) => {
   for (const deadline = Date.now() + withinMs; Date.now() < deadline; await wait(50)) {
     const { stdout } = await sidekick.exec(['pgrep', '-f', marker])
     if (stdout.trim() === '') return true

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { connect } from 'node:tls'
 import { generateKeyPair, exportJWK, SignJWT } from 'jose'
+import { vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { SIDEKICK_NODE_FLAGS } from '../launch.ts'
 import {
@@ -18,6 +19,9 @@ import {
   type CommandEvent,
   type TicketScope,
 } from '../protocol.ts'
+
+// Real processes on a machine that may be busy: only a hang should count as a failure.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const ROOT = resolve(import.meta.dirname, '../..')
 export const COMPUTE = 'c0mputeforthesetests'

@@ -104,11 +104,11 @@ export class TerminalTestClient {
     this.#tail = ''
   }
 
-  shows(text: string, withinMs = 5000): Promise<void> {
+  shows(text: string, withinMs = 20_000): Promise<void> {
     return this.until(() => this.#tail.includes(text), JSON.stringify(text), withinMs)
   }
 
-  async until(holds: () => boolean, what: string, withinMs = 5000): Promise<void> {
+  async until(holds: () => boolean, what: string, withinMs = 20_000): Promise<void> {
     const deadline = Date.now() + withinMs
     while (!holds()) {
       if (Date.now() > deadline)

@@ -40,7 +40,7 @@ describe('a flood in a terminal', () => {
   it('is held back when the only reader takes 10 KB/s, and memory stays where it was', async () => {
     const warm = await attach('id=flood&client=warm')
     warm.type('head -c 3000000 /dev/zero | tr "\\0" w; echo; echo warm\n')
-    await warm.shows('\r\nwarm', 10_000)
+    await warm.shows('\r\nwarm')
     warm.drop()
     const before = rssBytes()
     const slow = await attach('id=flood&client=slow', { acknowledge: false })
@@ -63,17 +63,17 @@ describe('a flood in a terminal', () => {
     const stop = readSlowly(slow)
     const normal = await attach('id=both&client=normal')
     normal.type('yes\n')
-    await normal.until(() => normal.receivedBytes > 4 * MIB, '4 MiB', 10_000)
+    await normal.until(() => normal.receivedBytes > 4 * MIB, '4 MiB')
     normal.clear()
     const at = performance.now()
     normal.type('\x03')
-    await normal.shows('^C', 2000)
+    await normal.shows('^C')
     expect(performance.now() - at).toBeLessThan(1000)
     expect(rssBytes() - before).toBeLessThan(16 * MIB)
     stop()
     slow.socket.resume()
     slow.ack(1e12)
-    await slow.until(() => slow.truncations.length > 0, 'truncated', 5000)
+    await slow.until(() => slow.truncations.length > 0, 'truncated')
     slow.drop()
     normal.drop()
   })
@@ -83,7 +83,7 @@ describe('a flood in a terminal', () => {
     client.type('head -c 3000000 /dev/zero | tr "\\0" x; touch finished\n')
     await client.until(() => client.acked > 0, 'ack')
     client.drop()
-    for (let i = 0; i < 100; i += 1) {
+    for (let i = 0; i < 400; i += 1) {
       if ((await sidekick.ask(`/v1/files/stat?path=finished`)).status === 200) return
       await wait(50)
     }
@@ -104,7 +104,7 @@ describe('a flood in a terminal', () => {
       times.push(performance.now() - at)
     }
     times.sort((a, b) => a - b)
-    expect(times[10]).toBeLessThan(250)
+    expect(times[10]).toBeLessThan(1000)
     flooded.drop()
     other.drop()
   })

@@ -30,7 +30,7 @@ const watch = async (path: string, recursive = true) => {
     else if (message.type === 'overflow') seen.overflows += 1
     else for (const { path: changed, kind } of message.changes) last.set(changed, kind)
   })
-  const until = async (holds: () => boolean, what: string, withinMs = 4000) => {
+  const until = async (holds: () => boolean, what: string, withinMs = 20_000) => {
     for (const deadline = Date.now() + withinMs; !holds(); await wait(10))
       if (Date.now() > deadline)
         throw new Error(`no ${what}: ${JSON.stringify([...last].slice(-5))}`)
