@@ -27,7 +27,7 @@ export const startGround = async () => {
   const stateDir = await mkdtemp(path.join(tmpdir(), 'dm-'))
   await chmod(stateDir, 0o711)
   const keys = freshKeys()
-  const store = freshStore()
+  const { store, settings } = storeSettings()
   await store.ensureBucket()
   const runtime = testRuntime(stateDir)
   const sidekick = createSidekickControl(keys)
@@ -71,6 +71,7 @@ export const startGround = async () => {
     doors,
     schedules,
     store,
+    storeSettings: settings,
     runtime,
     sidekick,
     stateDir,
