@@ -128,7 +128,8 @@ module.exports = {
   options: {
     parser: 'swc',
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)(dist|node_modules/\\.cache)/' },
+    // swc is called without JSX here: for the page's .tsx files oxlint has the rule.
+    exclude: { path: ['(^|/)dist/', '[.]tsx$'] },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'node', 'default', 'types'],

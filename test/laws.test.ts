@@ -76,6 +76,14 @@ test(
   },
 )
 
+test('a page that imports the API is refused', { timeout: 30_000 }, async () => {
+  const page = (from: string): string => `import '${from}'\n`
+  const refused = await lint(await plant({ 'web/planted.tsx': page('../records/ids.ts') }))
+  expect(refused).toContain('no-restricted-imports')
+  const accepted = await lint(await plant({ 'web/planted.tsx': page('../sidekick/protocol.ts') }))
+  expect(accepted).not.toContain('no-restricted-imports')
+})
+
 test('a promise that nobody waits for is refused', { timeout: 30_000 }, async () => {
   const floating = `const later = async (): Promise<void> => {}\nlater()\n`
   expect(await lint(await plant({ 'records/planted.ts': floating }))).toContain(
@@ -85,7 +93,7 @@ test('a promise that nobody waits for is refused', { timeout: 30_000 }, async ()
 
 const FOLDERS = [
   ...['workflows', 'activities', 'records', 'auth', 'config', 'temporal', 'api', 'gateway'],
-  ...['sidekick', 'cli', 'deploy', 'test'],
+  ...['sidekick', 'sdk', 'cli', 'web', 'deploy', 'test'],
 ]
 
 const plant = async (files: Readonly<Record<string, string>>): Promise<string> => {
