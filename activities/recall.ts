@@ -36,7 +36,8 @@ export const createRecall = (
 
   async function letGoOn(target: Target): Promise<'saved' | 'going on'> {
     const binding = await findSandbox(db, target)
-    if (binding?.address == null || binding.fingerprint === null) return 'going on'
+    if (binding === undefined || binding.address === null || binding.fingerprint === null)
+      return 'going on'
     const endpoint = { address: binding.address, fingerprint: binding.fingerprint }
     try {
       const { state, fingerprint } = await sidekick.hello(endpoint.address, HELLO_WITHIN_MS)

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newSpec, runtimeContract } from '../../contracts/runtime.contract.ts'
 import { testRuntime } from '../../testing/ground.ts'
@@ -71,7 +72,8 @@ describe('the local runtime', () => {
     )
     expect(await runtime.inspect(spec)).toBe('gone')
     await runtime.stop(spec, { keepTree: false })
-    expect(stranger.exitCode).toBeNull()
+    await sleep(100)
+    expect([stranger.exitCode, stranger.signalCode]).toEqual([null, null])
     stranger.kill()
   })
 

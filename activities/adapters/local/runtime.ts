@@ -1,11 +1,7 @@
-import { chown, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { DormouseError } from '../../../workflows/errors.ts'
 import type { LiveSandbox, Runtime, Sandbox, SandboxRef, SandboxSpec } from '../../ports.ts'
-import { bubblewrapArgs, sidekickArgv, type HostPath, type Walls } from './bubblewrap.ts'
-import { cgroupParent, removeCgroup, type CgroupParent } from './cgroup.ts'
-import { findHostPaths, hostUid, writeEtc } from './host.ts'
-import { INFO_FD, launchBubblewrap, launchPlain } from './launch.ts'
+import { removeCgroup } from './cgroup.ts'
 import { withLock } from './lock.ts'
 import { allProcesses, findByCommandLine, isAlive, kill, killAndWait } from './processes.ts'
 import {
@@ -19,33 +15,16 @@ import {
   type SandboxRecord,
   type TreeRecord,
 } from './state.ts'
-import { installSidekick } from './sidekick-folder.ts'
+import { createStarter, type LocalRuntimeConfig } from './starter.ts'
 import { whyUnavailable } from './unavailable.ts'
 
-export interface LocalRuntimeConfig {
-  readonly stateDir: string
-  /** Path or name of bubblewrap. */
-  readonly bwrap: string
-  readonly sidekickDir: string
-  /** Node with zstd; null: `node` in `sidekickDir`. */
-  readonly sidekickNode: string | null
-  /** Plain processes without any wall. */
-  readonly unsafeNoIsolation: boolean
-  /** A delegated cgroup v2 folder without processes of its own; null: limits are watched. */
-  readonly cgroup: string | null
-}
-
-const IS_ROOT = process.getuid?.() === 0
 /** A Unix socket's path may have 107 bytes; what we add to `stateDir` has up to 60. */
 const LONGEST_SOCKET_PATH = 107
 
 /** Runs computes on this machine; see state.ts for what it keeps where. */
 export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
   const paths = statePaths(config.stateDir)
-  let hostPaths: Promise<readonly HostPath[]> | undefined
-  let cgroup: Promise<CgroupParent | null> | undefined
-  let sidekick: Promise<string> | undefined
-  const user = (computeId: string): Walls['user'] => (IS_ROOT ? hostUid(computeId) : 'namespace')
+  const { start, makeOwned, probeArgs } = createStarter(config, paths)
   const locked = <T>(computeId: string, work: () => Promise<T>): Promise<T> =>
     withLock(path.join(config.stateDir, 'locks', computeId), work)
   void emptyTrash(paths).catch(() => undefined)
@@ -57,7 +36,7 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
       if (Buffer.byteLength(paths.socket('x'.repeat(20), 99_999)) > LONGEST_SOCKET_PATH)
         return `the path ${config.stateDir} is too long for Unix sockets; set DORMOUSE_STATE_DIR to a shorter one`
       if (config.unsafeNoIsolation) return null
-      return whyUnavailable(config.bwrap, await probeArgs(await (hostPaths ??= findHostPaths())))
+      return whyUnavailable(config.bwrap, await probeArgs())
     },
 
     ensure: (spec) => locked(spec.computeId, () => ensure(spec)),
@@ -150,79 +129,6 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
     return kept ? 'kept' : 'fresh'
   }
 
-  /** Once per worker; a failed copy is tried again at the next start. */
-  function installedSidekick(): Promise<string> {
-    return (sidekick ??= installSidekick(config.stateDir, config.sidekickDir).catch(
-      (error: unknown) => {
-        sidekick = undefined
-        throw error
-      },
-    ))
-  }
-
-  async function start(spec: SandboxSpec) {
-    const { computeId, generation } = spec
-    const folder = paths.generation(computeId, generation)
-    const run = paths.run(computeId, generation)
-    const scratch = path.join(folder, 'tmp')
-    const etc = path.join(folder, 'etc')
-    const log = path.join(folder, 'sidekick.log')
-    const tree = paths.tree(computeId)
-    const as = user(computeId)
-    const hostname = computeId
-    const sidekickDir = await installedSidekick()
-    await makeOwned(computeId, [run, scratch])
-    if (config.unsafeNoIsolation) {
-      const node = config.sidekickNode ?? path.join(sidekickDir, 'node')
-      const argv = [
-        ...[node, path.join(sidekickDir, 'sidekick.mjs')],
-        ...['--socket', paths.socket(computeId, generation)],
-        ...['--home', path.join(tree, 'home'), '--env-dir', path.join(tree, 'env')],
-        ...['--scratch', scratch],
-      ]
-      const env = { PATH: process.env['PATH'] ?? '', HOME: path.join(tree, 'home') }
-      const first = await launchPlain(argv, { cwd: path.join(tree, 'home'), env }, log)
-      return { ...first, enforced: false }
-    }
-    const uid = as === 'namespace' ? 1000 : as
-    const [, found] = await Promise.all([
-      writeEtc(etc, uid, hostname),
-      (hostPaths ??= findHostPaths()),
-    ])
-    const args = bubblewrapArgs(
-      {
-        home: path.join(tree, 'home'),
-        env: path.join(tree, 'env'),
-        run,
-        scratch,
-        etc,
-        sidekickDir,
-        sidekickNode: config.sidekickNode,
-        network: spec.network,
-        user: as,
-        hostname,
-        pids: spec.pids,
-        hostPaths: found,
-      },
-      sidekickArgv(config.sidekickNode, spec.network),
-    )
-    const parent = await (cgroup ??= cgroupParent(config.cgroup))
-    const command = [config.bwrap, ...INFO_FD, ...args]
-    const first = await launchBubblewrap(
-      parent === null ? command : await parent.wrap(spec, command),
-      log,
-    )
-    return { ...first, enforced: parent !== null }
-  }
-
-  async function makeOwned(computeId: string, folders: readonly string[]): Promise<void> {
-    const owner = user(computeId)
-    for (const folder of folders) {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      if (owner !== 'namespace') await chown(folder, owner, owner)
-    }
-  }
-
   async function endGeneration(ref: SandboxRef): Promise<void> {
     const folder = paths.generation(ref.computeId, ref.generation)
     const record = await readRecord<SandboxRecord>(
@@ -270,32 +176,5 @@ export const createLocalRuntime = (config: LocalRuntimeConfig): Runtime => {
     if (sandboxes.length > 0 || tree === undefined) return sandboxes
     const { generation, groupId, createdAtMs } = tree
     return [{ computeId, generation, groupId, createdAtMs, running: false }]
-  }
-
-  async function probeArgs(found: readonly HostPath[]): Promise<readonly string[]> {
-    const folder = path.join(config.stateDir, 'probe')
-    const at = (name: string): string => path.join(folder, name)
-    for (const name of ['home', 'env', 'run', 'tmp', 'sidekick'])
-      await mkdir(at(name), { recursive: true, mode: 0o700 })
-    const as = user('probe')
-    await writeEtc(at('etc'), as === 'namespace' ? 1000 : as, 'probe')
-    if (as !== 'namespace') await chown(at('home'), as, as)
-    return bubblewrapArgs(
-      {
-        home: at('home'),
-        env: at('env'),
-        run: at('run'),
-        scratch: at('tmp'),
-        etc: at('etc'),
-        sidekickDir: at('sidekick'),
-        sidekickNode: null,
-        network: 'none',
-        user: as,
-        hostname: 'probe',
-        pids: 64,
-        hostPaths: found,
-      },
-      ['/bin/sh', '-c', 'test -r /etc/passwd && : > /home/user/probe'],
-    )
   }
 }
