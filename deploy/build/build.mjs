@@ -20,6 +20,8 @@ const DIST = path.join(ROOT, 'dist')
 const ENTRIES = {
   local: 'deploy/local/start.ts',
   obtain: 'deploy/local/obtain.ts',
+  'box-outside': 'deploy/local/box/outside.ts',
+  'box-inside': 'deploy/local/box/inside.ts',
   api: 'api/main.ts',
   gateway: 'gateway/main.ts',
   worker: 'temporal/worker.ts',

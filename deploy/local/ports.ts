@@ -7,8 +7,6 @@ export interface PortWish {
   readonly preferred: number
   /** Environment variable that fixes the port; then it is that one or an error. */
   readonly variable?: string
-  /** A move is not worth telling. */
-  readonly quiet?: boolean
 }
 
 export interface PortTaken {
@@ -46,7 +44,7 @@ export const choosePorts = async <Name extends string>(
           `port ${wanted} for ${wish.name} (set by ${wish.variable}) is in use by ${heldBy}: stop it or set ${wish.variable} to another port`,
         )
       taken = await nextFree(wanted, used)
-      if (!wish.quiet) moved.push({ name: wish.name, wanted, heldBy, taken })
+      moved.push({ name: wish.name, wanted, heldBy, taken })
     }
     used.add(taken)
     ports[wish.name] = taken

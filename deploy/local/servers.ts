@@ -6,19 +6,15 @@ import type { Secrets } from './home.ts'
 import { obtainBubblewrap } from './parts/bubblewrap.ts'
 import { PartMissing, type RunningPart, type Say } from './parts/part.ts'
 import { obtainPostgres, postgresEnv, startPostgres } from './parts/postgres.ts'
-import {
-  obtainSeaweedfs,
-  seaweedfsEnv,
-  startSeaweedfs,
-  type SeaweedfsPorts,
-} from './parts/seaweedfs.ts'
+import { obtainSeaweedfs, seaweedfsEnv, startSeaweedfs } from './parts/seaweedfs.ts'
 import { obtainTemporal, startTemporal, temporalEnv } from './parts/temporal.ts'
 import type { Processes } from './processes.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
-export type ServerPorts = SeaweedfsPorts & {
+export interface ServerPorts {
   readonly postgres: number
+  readonly s3: number
   readonly temporal: number
   readonly ui: number
 }
@@ -38,6 +34,7 @@ export interface Servers {
 
 export const startServers = (options: {
   readonly home: string
+  readonly distDir: string
   readonly env: Env
   readonly secrets: Secrets
   readonly ports: ServerPorts
@@ -46,7 +43,12 @@ export const startServers = (options: {
 }): Servers => {
   const { home, env, ports, processes, board } = options
   const { s3AccessKeyId: accessKeyId, s3SecretAccessKey: secretAccessKey } = options.secrets
+  const sandboxes = board.during('bubblewrap', obtainBubblewrap)
   const common = (name: string, say: Say) => ({ dir: path.join(home, name), processes, say })
+  const inBox = async (name: string, say: Say) => ({
+    ...common(name, say),
+    box: { bwrap: await sandboxes, distDir: options.distDir },
+  })
   const postgres = { port: ports.postgres, password: options.secrets.postgresPassword }
   const s3 = { ports, accessKeyId, secretAccessKey }
 
@@ -62,15 +64,22 @@ export const startServers = (options: {
   )
   const temporal = embed(env['TEMPORAL_ADDRESS'], () =>
     board.during('Temporal', async (say) =>
-      startTemporal({ ...common('temporal', say), ports, binary: await obtainTemporal(say) }),
+      startTemporal({
+        ...(await inBox('temporal', say)),
+        ports,
+        binary: await obtainTemporal(say),
+      }),
     ),
   )
   const store = embed(env['S3_ENDPOINT'], () =>
     board.during('SeaweedFS', async (say) =>
-      startSeaweedfs({ ...common('seaweedfs', say), ...s3, binary: await obtainSeaweedfs(say) }),
+      startSeaweedfs({
+        ...(await inBox('seaweedfs', say)),
+        ...s3,
+        binary: await obtainSeaweedfs(say),
+      }),
     ),
   )
-  const sandboxes = board.during('bubblewrap', obtainBubblewrap)
   return {
     env: {
       DORMOUSE_BIN: binDir(),

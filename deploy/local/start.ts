@@ -80,7 +80,15 @@ const bringUp = async (
   const { ports, moved } = await choosePorts(WISHES, process.env)
   for (const { name, wanted, heldBy, taken } of moved)
     board.note(`  port ${wanted} for ${name} is in use by ${heldBy}; taking ${taken}`)
-  const servers = startServers({ home, env: process.env, secrets, ports, processes, board })
+  const servers = startServers({
+    home,
+    distDir: DIST,
+    env: process.env,
+    secrets,
+    ports,
+    processes,
+    board,
+  })
   const firstLogin = firstLoginOf(secrets)
   const env = serviceEnv({ home, distDir: DIST, secrets, ports, servers: servers.env, firstLogin })
   const services = openServices({ env, distDir: DIST, processes, board })

@@ -11,11 +11,7 @@ import { binDir } from '../../deploy/local/cache.ts'
 import { obtainBubblewrap } from '../../deploy/local/parts/bubblewrap.ts'
 import type { RunningPart, StartOptions } from '../../deploy/local/parts/part.ts'
 import { obtainPostgres, startPostgres } from '../../deploy/local/parts/postgres.ts'
-import {
-  obtainSeaweedfs,
-  SEAWEEDFS_PORTS,
-  startSeaweedfs,
-} from '../../deploy/local/parts/seaweedfs.ts'
+import { obtainSeaweedfs, startSeaweedfs } from '../../deploy/local/parts/seaweedfs.ts'
 import { obtainTemporal, startTemporal } from '../../deploy/local/parts/temporal.ts'
 import { choosePorts } from '../../deploy/local/ports.ts'
 import { superviseProcesses } from '../../deploy/local/processes.ts'
@@ -97,7 +93,7 @@ const seaweedfs = async (
     secretAccessKey: randomBytes(20).toString('hex'),
   })
 
-const SERVER_PORTS = ['postgres', 'temporal', 'ui', ...SEAWEEDFS_PORTS] as const
+const SERVER_PORTS = ['postgres', 'temporal', 'ui', 's3'] as const
 
 const freePorts = async (): Promise<Record<(typeof SERVER_PORTS)[number], number>> => {
   // Somewhere of its own for every run, below the range the kernel gives to outgoing connections.

