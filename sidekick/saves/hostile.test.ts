@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Header, pack } from 'tar-stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { restorePart } from './restore.ts'
 import type { Caps } from './scan.ts'
 import type { TreeRoots } from './tree-path.ts'
 import { makeRoots, putBack, removeFolders, WIDE_CAPS } from './trees-for-tests.ts'
@@ -226,6 +228,24 @@ test('a header that is no tar header is refused', async () => {
 test('a header with a negative or impossible size is refused', async () => {
   for (const size of ['-1', 'abc', '99999999999999999999', '1e400'])
     await refused([home, { ...file('home/x'), pax: { size } }])
+})
+
+test('damage ends the restore at once, also when the sender waits for it to read on', async () => {
+  const noise = randomBytes(3 * 1024 * 1024)
+  const sound = await squeezed(await tarOf([home, { name: 'home/noise', content: noise }]))
+  const flipped = Buffer.from(sound)
+  flipped.fill(0, 0, 4)
+  const over = await squeezed(await tarOf([home, { name: 'home/x', content: noise }]))
+  for (const [bytes, caps, code] of [
+    [flipped, WIDE_CAPS, 'invalid'],
+    [over, { maxBytes: 1000, maxEntries: 10 }, 'too_large'],
+  ] as const) {
+    const stalled = async function* (): AsyncGenerator<Buffer> {
+      yield bytes.subarray(0, 2_500_000)
+      await new Promise(() => {})
+    }
+    await expect(restorePart({ roots, index: 0, caps }, stalled())).rejects.toMatchObject({ code })
+  }
 })
 
 test('an archive that ends before its end marker, at the edge of an entry, is refused', async () => {

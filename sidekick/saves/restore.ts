@@ -5,6 +5,7 @@
  */
 import { mkdirSync, readdirSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { setImmediate } from 'node:timers/promises'
 import { extract, type Extract } from 'tar-stream'
 import { errno, Failure } from '../errors.ts'
 import { entryOfHeader } from './entry-header.ts'
@@ -48,10 +49,14 @@ export const restorePart = async (
     return entries
   } catch (error) {
     untar.destroy()
-    const cause: unknown = await reading.then(
-      () => error,
-      (failure: unknown) => failure,
-    )
+    // Not awaited to its end: it may stand at a sender that stopped because we stopped reading.
+    const cause: unknown = await Promise.race([
+      reading.then(
+        () => error,
+        (failure: unknown) => failure,
+      ),
+      setImmediate(error),
+    ])
     throw named(error instanceof Failure || isSystem(error) ? error : cause)
   }
 }

@@ -107,8 +107,8 @@ export class Saves {
     const job = { roots: this.#context.trees, index, caps: this.#caps() }
     const running = this.#run(null, { kind: 'restore', job })
     const feeding = feed(running, body)
-    const entries = await running.result
-    await feeding
+    // Fed to its end in any case: only then is the body free to be drained by whoever answers.
+    const entries = await running.result.finally(() => feeding)
     this.#nextPart = index + 1
     this.#restoredAtMs = performance.now()
     return entries

@@ -23,12 +23,11 @@ export interface Answer {
 }
 
 export interface StartOptions {
-  /** Puts a program in front of the sidekick's command line, e.g. bwrap. Gets the socket's folder. */
-  readonly wrap?: (command: readonly string[], socketFolder: string) => readonly string[]
+  /** Puts a program in front of the sidekick's command line, e.g. bwrap; it must let those folders through. */
+  readonly wrap?: (command: readonly string[], folders: readonly string[]) => readonly string[]
   readonly roots?: TreeRoots
   readonly caps?: { readonly maxBytes: number; readonly maxEntries: number }
   readonly command?: readonly string[]
-  readonly uid?: number
 }
 
 export class TestSidekick {
@@ -174,7 +173,9 @@ export const startSidekick = async (options: StartOptions = {}): Promise<TestSid
     ...(options.command ?? [process.execPath, join(import.meta.dirname, '..', 'main.ts')]),
     ...['--socket', socket, '--home', roots.home, '--env-dir', roots.env, '--scratch', scratch],
   ]
-  const [program = '', ...args] = options.wrap ? options.wrap(command, folder) : command
+  const [program = '', ...args] = options.wrap
+    ? options.wrap(command, [...Object.values(roots), folder, scratch])
+    : command
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const sidekick = new TestSidekick(roots, socket, child, privateKey)
