@@ -22,6 +22,8 @@ export interface OrphanKind {
   /** Two worlds were compared, at two moments: act only on what a second pass finds again. */
   readonly seenTwice: boolean
   readonly minAgeMs: number
+  /** Asking twice does nothing: the installation's grace for young things does not apply. */
+  readonly harmless?: true
   find?(deps: ControlDeps, before: Date): Promise<readonly Orphan[]>
 }
 
@@ -54,8 +56,10 @@ export const orphanKinds = (partGraceMs = DAY_MS): readonly OrphanKind[] => [
   },
   {
     name: 'computes_without_workflow',
-    seenTwice: true,
-    minAgeMs: 0,
+    // A compute that has its workflow after all is not started again: nobody has to wait ten minutes for this.
+    harmless: true,
+    seenTwice: false,
+    minAgeMs: 5_000,
     async find({ db, doors, timings }, before) {
       // The workflows first: one that starts after this is not missed, its row is simply younger.
       const open = new Set<string>()

@@ -20,7 +20,7 @@ export const createSweep = (
       if (count > 0) counts[name] = (counts[name] ?? 0) + count
     }
     for (const kind of kinds) {
-      const before = new Date(Date.now() - Math.max(graceMs, kind.minAgeMs))
+      const before = new Date(Date.now() - Math.max(kind.harmless ? 0 : graceMs, kind.minAgeMs))
       try {
         if (kind.drop !== undefined) add(kind.name, await kind.drop(deps, before))
         else add(kind.name, await sweepKind(kind, before, add))

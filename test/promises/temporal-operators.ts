@@ -58,16 +58,26 @@ const strike = async (
   const handle = temporal.workflow.getHandle(workflowId)
   if (blow === 'terminate') return void (await handle.terminate('an operator, by hand'))
   if (blow === 'cancel') return void (await handle.cancel())
-  const { events } = await handle.fetchHistory()
-  const finished = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes)
-  const description = await handle.describe()
+  // a run that has only just begun has no point to be reset to yet
+  const { runId, eventId } = await expect
+    .poll(() => firstFinishedTask(temporal, workflowId), { timeout: 20_000 })
+    .not.toBeUndefined()
+    .then(() => firstFinishedTask(temporal, workflowId))
+    .then((point) => point!)
   await temporal.workflowService.resetWorkflowExecution({
     namespace: temporal.options.namespace,
-    workflowExecution: { workflowId, runId: description.runId },
+    workflowExecution: { workflowId, runId },
     reason: 'an operator, by hand',
-    workflowTaskFinishEventId: finished[0]?.eventId ?? null,
+    workflowTaskFinishEventId: eventId,
     requestId: `${workflowId}-${Date.now()}`,
   })
+}
+
+const firstFinishedTask = async (temporal: Client, workflowId: string) => {
+  const { runId } = await temporal.workflow.getHandle(workflowId).describe()
+  const { events } = await temporal.workflow.getHandle(workflowId, runId).fetchHistory()
+  const finished = events?.find((event) => event.workflowTaskCompletedEventAttributes)
+  return finished?.eventId ? { runId, eventId: finished.eventId } : undefined
 }
 
 /** The server dies in the middle of lives and comes back; all resume. R3. */
