@@ -145,43 +145,42 @@ describe('ports', () => {
     expect(status).toBe(403)
   })
 
-  it(
-    'count requests and data frames as activity, and pings and open sockets not',
-    { timeout: 15_000 },
-    async () => {
-      const idle = async () => (await sidekick.ask('/v1/activity')).json<ActivityStatus>()
-      const quiet = await StartedSidekick.open()
-      await quiet.ask('/v1/files/content?path=app.mjs', { method: 'PUT', body: APP })
-      const terminal = await quiet.webSocket('/v1/terminal?id=t', ['dormouse.terminal.v1'])
-      await new Promise((done) => terminal.once('open', done))
-      const head = Buffer.alloc(9)
-      head[0] = 0x10
-      head[8] = 1
-      terminal.send(Buffer.concat([head, Buffer.from(`${process.execPath} app.mjs 0 127.0.0.1\n`)]))
-      let served: number | undefined
-      while (!served) served = (await quiet.ask('/v1/ports')).json<PortInfo[]>()[0]?.port
-      terminal.terminate()
-      const socket = await quiet.webSocket(`/v1/ports/${served}/ws`)
-      await message(socket)
-      await new Promise((done) => setTimeout(done, 400))
-      const status = async () => (await quiet.ask('/v1/activity')).json<ActivityStatus>()
-      const before = (await status()).idleForMs
-      expect(before).toBeGreaterThan(300)
-      socket.ping()
-      await new Promise((done) => socket.once('pong', done))
-      expect((await status()).idleForMs).toBeGreaterThan(before)
-      socket.send('data')
-      await message(socket)
-      expect(await status()).toMatchObject({ reason: `port:${served}` })
-      expect((await status()).idleForMs).toBeLessThan(before)
-      // With a background command it is never idle.
-      expect((await idle()).idleForMs).toBe(0)
-      await quiet.post('/v1/retire', {}, 'control')
-      const closed = await new Promise((done) => socket.once('close', done))
-      expect(closed).toBe(4410)
-      await quiet.stop()
-    },
-  )
+  it('count requests and data frames as activity, and pings and open sockets not', async () => {
+    const idle = async () => (await sidekick.ask('/v1/activity')).json<ActivityStatus>()
+    const quiet = await StartedSidekick.open()
+    await quiet.ask('/v1/files/content?path=app.mjs', { method: 'PUT', body: APP })
+    const terminal = await quiet.webSocket('/v1/terminal?id=t', ['dormouse.terminal.v1'])
+    await new Promise((done) => terminal.once('open', done))
+    const head = Buffer.alloc(9)
+    head[0] = 0x10
+    head[8] = 1
+    terminal.send(Buffer.concat([head, Buffer.from(`${process.execPath} app.mjs 0 127.0.0.1\n`)]))
+    let served: number | undefined
+    while (!served) {
+      await new Promise((done) => setTimeout(done, 50))
+      served = (await quiet.ask('/v1/ports')).json<PortInfo[]>()[0]?.port
+    }
+    terminal.terminate()
+    const socket = await quiet.webSocket(`/v1/ports/${served}/ws`)
+    await message(socket)
+    await new Promise((done) => setTimeout(done, 400))
+    const status = async () => (await quiet.ask('/v1/activity')).json<ActivityStatus>()
+    const before = (await status()).idleForMs
+    expect(before).toBeGreaterThan(300)
+    socket.ping()
+    await new Promise((done) => socket.once('pong', done))
+    expect((await status()).idleForMs).toBeGreaterThan(before)
+    socket.send('data')
+    await message(socket)
+    expect(await status()).toMatchObject({ reason: `port:${served}` })
+    expect((await status()).idleForMs).toBeLessThan(before)
+    // With a background command it is never idle.
+    expect((await idle()).idleForMs).toBe(0)
+    const closed = new Promise((done) => socket.once('close', done))
+    await quiet.post('/v1/retire', {}, 'control')
+    expect(await closed).toBe(4410)
+    await quiet.stop()
+  })
 
   it('reach a server on ::1 alone', async () => {
     expect((await sidekick.ask(`/v1/ports/${port6}/six`)).json()).toMatchObject({ url: '/six' })

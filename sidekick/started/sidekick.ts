@@ -1,6 +1,6 @@
 /** For tests: the built sidekick as a real process on a Unix socket, and a client that dials it. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import { request as dial } from 'node:https'
@@ -44,16 +44,23 @@ export interface Ask {
 
 let built: Promise<string> | undefined
 
-/** Builds once per test file, or takes DORMOUSE_SIDEKICK_DIR. */
+/** Builds what is not built of these sources yet, or takes DORMOUSE_SIDEKICK_DIR. */
 export const builtSidekick = (): Promise<string> =>
   (built ??= (async () => {
     const given = process.env['DORMOUSE_SIDEKICK_DIR']
     if (given) return given
-    const out = join(ROOT, `node_modules/.cache/dormouse/sidekick-${process.pid}`)
-    const build: string = '../../deploy/build/sidekick.mjs'
-    const { buildSidekick } = (await import(build)) as { buildSidekick(to: string): Promise<void> }
-    await buildSidekick(out)
-    process.once('exit', () => rmSync(out, { recursive: true, force: true }))
+    const [build, hash]: string[] = ['sidekick.mjs', 'source-hash.mjs'].map((file) =>
+      join(ROOT, 'deploy/build', file),
+    )
+    const { buildSidekick } = (await import(build!)) as { buildSidekick(to: string): Promise<void> }
+    const { sourceHash } = (await import(hash!)) as { sourceHash(root: string): Promise<string> }
+    const cache = join(ROOT, 'node_modules/.cache/dormouse')
+    const out = join(cache, `sidekick-${(await sourceHash(ROOT)).slice(0, 16)}`)
+    if (existsSync(out)) return out
+    // Another test file may be faster; what it built is the same.
+    await buildSidekick(out).catch((error: unknown) => {
+      if (!existsSync(join(out, 'sidekick.mjs'))) throw error
+    })
     return out
   })())
 
