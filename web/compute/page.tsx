@@ -93,10 +93,12 @@ const Known = ({ compute }: { readonly compute: Compute }) => {
           <span className="why">
             {state === 'failed' ? '' : 'because '}
             {whySentence(compute, user.id)}
+            {/* Not spoken: it changes by itself, and the state did not. */}
+            <time dateTime={compute.since} aria-hidden="true">
+              {' '}
+              · {when(compute.since, now)}
+            </time>
           </span>
-          <time dateTime={compute.since} className="why" aria-hidden="true">
-            · {when(compute.since, now)}
-          </time>
         </p>
         <span className="spring" />
         <Actions compute={compute} busy={busy} wake={wake} hibernate={hibernate} retry={retry} />
@@ -104,6 +106,7 @@ const Known = ({ compute }: { readonly compute: Compute }) => {
       <div className="columns">
         <TerminalPanel
           compute={compute}
+          userId={user.id}
           actions={{ wake, retry, busy }}
           focusRef={focusTerminal}
           onLeave={leaveTerminal}

@@ -21,7 +21,10 @@ export const Dialog = ({
     <dialog
       ref={ref}
       aria-labelledby={titleId}
-      onClose={(event) => event.target === ref.current && onClose()}
+      onCancel={(event) => {
+        event.preventDefault()
+        onClose()
+      }}
       onMouseDown={(event) => event.target === ref.current && onClose()}
     >
       <div className="dialog">

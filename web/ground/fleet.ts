@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import { isProblem } from '../../sdk/problem.ts'
-import type { Compute, LifeEvent } from '../../sdk/types.ts'
+import { RESTING, type Compute, type LifeEvent } from '../../sdk/types.ts'
 import { client } from './client.ts'
 
 /** All computes the user sees, kept true by the event stream. Reading them touches no compute. */
@@ -53,11 +53,16 @@ export const look = async (id: string): Promise<void> => {
   }
 }
 
-/** Loads everything, then follows; until `signal`. */
+/**
+ * Loads everything, then follows; until `signal`. Events can be late (one open transaction anywhere
+ * on the database server holds all of them back), so what is on its way somewhere is also asked for.
+ */
 export const followFleet = async (signal: AbortSignal): Promise<void> => {
   const newest = await client.events.page({ tail: 1 })
   await loadAll()
   change({ live: true })
+  const stopLooking = lookAgain()
+  signal.addEventListener('abort', stopLooking)
   const events = client.events.follow({
     signal,
     onDrop: () => change({ live: false }),
@@ -69,6 +74,29 @@ export const followFleet = async (signal: AbortSignal): Promise<void> => {
     if (event.computeId !== null) lookSoon(event.computeId)
   }
   change({ live: false })
+}
+
+const MOVING_EVERY_MS = 1_500
+const NEWEST_EVERY_MS = 15_000
+
+/** Only while somebody can see the page; of the API only, so it keeps nothing awake. */
+const lookAgain = (): (() => void) => {
+  const moving = setInterval(() => {
+    if (document.hidden) return
+    for (const { id, state } of fleet.computes.values()) if (!RESTING.includes(state)) void look(id)
+  }, MOVING_EVERY_MS)
+  const newest = setInterval(() => {
+    if (!document.hidden) loadNewest().catch(() => {})
+  }, NEWEST_EVERY_MS)
+  return () => {
+    clearInterval(moving)
+    clearInterval(newest)
+  }
+}
+
+const loadNewest = async (): Promise<void> => {
+  const page = await client.computes.page({ limit: 200 })
+  for (const compute of page.items) take(compute)
 }
 
 const loadAll = async (): Promise<void> => {

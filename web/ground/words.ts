@@ -41,6 +41,8 @@ const REASONS: Readonly<Record<string, string>> = {
   provision_failed: 'it did not start',
   restore_failed: 'its files could not be restored',
   deleted: 'it was deleted',
+  fork: 'it was forked',
+  checkpoint: 'saved while running',
 }
 export const because = (reason: string): string => REASONS[reason] ?? reason
 

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode, type RefObject } from 'react'
 import type { TerminalStatus } from '../../sdk/terminal.ts'
 import type { Compute } from '../../sdk/types.ts'
-import { because } from '../ground/words.ts'
+import { because, whySentence } from '../ground/words.ts'
 import { linkTerminal } from './link.ts'
 import { openScreen, type Screen } from './screen.ts'
 
@@ -13,11 +13,13 @@ type Link = ReturnType<typeof linkTerminal>
  */
 export const TerminalPanel = ({
   compute,
+  userId,
   actions,
   focusRef,
   onLeave,
 }: {
   readonly compute: Compute
+  readonly userId: string
   readonly actions: { wake: () => void; retry: () => void; busy: boolean }
   readonly focusRef: RefObject<(() => void) | null>
   readonly onLeave: () => void
@@ -48,10 +50,12 @@ export const TerminalPanel = ({
     screen.current?.xterm.focus()
   }, [running, compute.generation])
 
-  const veil = veilOf(compute, status, actions, () => link.current?.connect())
+  const veil = veilOf(compute, userId, status, actions, () => link.current?.connect())
   return (
     <section className="terminal card" aria-label="Terminal">
-      <div className="terminal-screen" ref={element} inert={veil !== undefined} />
+      <div className="terminal-frame" inert={veil !== undefined}>
+        <div className="terminal-screen" ref={element} />
+      </div>
       {veil !== undefined && <div className="veil">{veil}</div>}
       <p className="terminal-foot" role="status">
         <span>{lineState(running, status)}</span>
@@ -74,6 +78,7 @@ const lineState = (running: boolean, status: TerminalStatus): string => {
 
 const veilOf = (
   compute: Compute,
+  userId: string,
   status: TerminalStatus,
   actions: { wake: () => void; retry: () => void; busy: boolean },
   connect: () => void,
@@ -84,7 +89,7 @@ const veilOf = (
       <>
         <Moon />
         <h2>Asleep</h2>
-        <p>It sleeps because {because(reason)}. Every file is in place.</p>
+        <p>It sleeps because {whySentence(compute, userId)}. Every file is in place.</p>
         <button className="primary" onClick={actions.wake} disabled={actions.busy} autoFocus>
           {actions.busy ? 'Waking …' : 'Wake'}
         </button>
