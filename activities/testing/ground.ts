@@ -3,15 +3,24 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import {
+  AbortMultipartUploadCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+} from '@aws-sdk/client-s3'
 import { loadSigningKeys, mintSidekickTicket, type SigningKeys } from '../../auth/keys.ts'
 import { createSealer, envContext } from '../../auth/seal.ts'
+import type { StoreConfig } from '../../config/config.ts'
 import { findCompute } from '../../records/computes.ts'
 import { newId } from '../../records/ids.ts'
 import { freshDatabase } from '../../records/test-database.ts'
 import type { CommandEvent } from '../../sidekick/protocol.ts'
 import { DEFAULT_TIMINGS, type Observation } from '../../workflows/compute/contract.ts'
 import { createLocalRuntime } from '../adapters/local/runtime.ts'
-import { createS3Store, type S3Store } from '../adapters/s3/store.ts'
+import { s3Client } from '../adapters/s3/client.ts'
+import { createS3Store } from '../adapters/s3/store.ts'
 import { openConnection } from '../adapters/sidekick/connection.ts'
 import { createSidekickControl } from '../adapters/sidekick/control.ts'
 import type { ControlDeps, WorkflowDoors } from '../control-deps.ts'
@@ -117,8 +126,8 @@ export const startGround = async () => {
     async end(): Promise<void> {
       for (const sandbox of await runtime.list()) await runtime.stop(sandbox, { keepTree: false })
       await sidekick.close()
-      for await (const { key } of store.list('')) await store.delete(key)
       store.close()
+      await dropBucket(settings)
       await drop()
       await rm(stateDir, { recursive: true, force: true })
     },
@@ -141,7 +150,19 @@ export const storeSettings = () => {
   return { settings, store: createS3Store(settings) }
 }
 
-export const freshStore = (): S3Store => storeSettings().store
+/** Each bucket takes volumes of the store's disk; a suite that leaves its own starves the next ones. */
+export const dropBucket = async (settings: StoreConfig): Promise<void> => {
+  const { bucket: Bucket } = settings
+  const client = s3Client(settings)
+  const uploads = await client.send(new ListMultipartUploadsCommand({ Bucket }))
+  for (const { Key, UploadId } of uploads.Uploads ?? [])
+    await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))
+  const objects = await client.send(new ListObjectsV2Command({ Bucket }))
+  for (const { Key } of objects.Contents ?? [])
+    await client.send(new DeleteObjectCommand({ Bucket, Key }))
+  await client.send(new DeleteBucketCommand({ Bucket }))
+  client.destroy()
+}
 
 export const testRuntime = (stateDir: string) =>
   createLocalRuntime({

@@ -5,9 +5,10 @@ import { DormouseError } from '../../../workflows/errors.ts'
 export const storeError = (error: unknown, doing: string): Error => {
   if (error instanceof DormouseError) return error
   if (error instanceof Error && error.name === 'AbortError') return error
-  if (isAbsent(error)) return new DormouseError('NotFound', `${doing}: no such object`, {}, error)
+  // The SDK's errors carry requests, headers and sockets: none of that goes into a log or a history.
+  if (isAbsent(error)) return new DormouseError('NotFound', `${doing}: no such object`)
   const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  return new DormouseError('StoreUnavailable', `${doing}: ${said}`, {}, error)
+  return new DormouseError('StoreUnavailable', `${doing}: ${said}`)
 }
 
 export const isAbsent = (error: unknown): boolean =>

@@ -3,9 +3,9 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freshStore, storeSettings } from '../../testing/ground.ts'
+import { dropBucket, storeSettings } from '../../testing/ground.ts'
 import { s3Client } from './client.ts'
-import { createS3Store, type S3Store } from './store.ts'
+import { createS3Store } from './store.ts'
 import { PART_BYTES } from './upload.ts'
 
 const never = new AbortController().signal
@@ -22,15 +22,14 @@ const sha = async (stream: AsyncIterable<Buffer>): Promise<string> => {
 }
 
 describe('the store', () => {
-  let store: S3Store
+  const { store, settings } = storeSettings()
   beforeAll(async () => {
-    store = freshStore()
     await store.ensureBucket()
     await store.ensureBucket()
   })
   afterAll(async () => {
-    for await (const { key } of store.list('')) await store.delete(key)
     store.close()
+    await dropBucket(settings)
   })
 
   it.each([
@@ -86,19 +85,16 @@ describe('the store', () => {
   )
 
   it('lists and aborts uploads that nobody finished; aborted twice is fine', async () => {
-    const { store: other, settings } = storeSettings()
-    await other.ensureBucket()
     const client = s3Client(settings)
     const begun = await client.send(
       new CreateMultipartUploadCommand({ Bucket: settings.bucket, Key: 'group/left' }),
     )
-    const [upload] = await other.listUploads('group/')
+    const [upload] = await store.listUploads('group/left')
     expect(upload).toMatchObject({ key: 'group/left', uploadId: begun.UploadId })
-    await other.abortUpload('group/left', begun.UploadId ?? '')
-    await other.abortUpload('group/left', begun.UploadId ?? '')
-    expect(await other.listUploads('group/')).toEqual([])
+    await store.abortUpload('group/left', begun.UploadId ?? '')
+    await store.abortUpload('group/left', begun.UploadId ?? '')
+    expect(await store.listUploads('group/left')).toEqual([])
     client.destroy()
-    other.close()
   })
 
   it('says of what is absent that it is absent, and deletes it again without complaint', async () => {
@@ -108,7 +104,7 @@ describe('the store', () => {
   })
 
   it('that does not answer is unavailable, which a retry may help', async () => {
-    const away = createS3Store({ ...storeSettings().settings, endpoint: 'http://127.0.0.1:9' })
+    const away = createS3Store({ ...settings, endpoint: 'http://127.0.0.1:9' })
     await expect(away.head('x')).rejects.toMatchObject({
       name: 'StoreUnavailable',
       retryable: true,
