@@ -21,5 +21,10 @@ export const A_FEW_TIMES: RetryPolicy = {
   nonRetryableErrorTypes: [...TERMINAL, 'SandboxGone', 'SaveFailed'],
 }
 
-/** The workflow has its own back-off, which a delete can interrupt. */
-export const ONCE: RetryPolicy = { maximumAttempts: 1 }
+/** Whatever has a name goes to the workflow, whose own back-off a delete can interrupt; a dead worker does not. */
+export const UNTIL_NAMED: RetryPolicy = {
+  initialInterval: '500ms',
+  backoffCoefficient: 2,
+  maximumAttempts: 3,
+  nonRetryableErrorTypes: Object.keys(FAILURES),
+}

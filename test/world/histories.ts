@@ -17,7 +17,11 @@ export const keepHistories = async (
 ): Promise<void> => {
   if (process.env['DORMOUSE_RECORD_HISTORIES'] !== '1') return
   await mkdir(HISTORIES_DIR, { recursive: true })
-  const runs = histories.map((history) =>
+  // A run without a finished task has nothing to replay, and a replayer waits for it for ever.
+  const begun = histories.filter((history) =>
+    history.events?.some((event) => event.workflowTaskCompletedEventAttributes),
+  )
+  const runs = begun.map((history) =>
     Buffer.from(temporal.api.history.v1.History.encode(history).finish()).toString('base64'),
   )
   await writeFile(

@@ -25,8 +25,15 @@ export const showDetails = (life: Life): void => {
   setCurrentDetails(lines.join('\n'))
 }
 
-/** Only where a compute rests: each is an event of history and a write to visibility. */
+/**
+ * Only where a compute rests and waits: each is an event of history and a write to visibility. It also
+ * makes the first task of a renewed run one with a command: the SDK replays an empty first task
+ * together with the next one, whose updates would then come before the plot instead of after it.
+ */
 export const showSearchable = (life: Life): void => {
+  const { state, since } = life.memory
+  if (life.shown === `${state} ${since}`) return
+  life.shown = `${state} ${since}`
   upsertSearchAttributes([
     { key: ComputeState, value: life.memory.state },
     { key: ComputeReason, value: life.memory.cause.reason },

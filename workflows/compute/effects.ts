@@ -6,7 +6,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow'
 import type { ControlActivities, DataActivities } from '../../activities/contract.ts'
-import { A_FEW_TIMES, ONCE, UNTIL_DONE } from '../retry.ts'
+import { A_FEW_TIMES, UNTIL_NAMED, UNTIL_DONE } from '../retry.ts'
 import { dataQueueBeside } from '../task-queues.ts'
 
 /** A worker that was killed is noticed within this; temporal/alive.ts beats every 2 s. */
@@ -20,7 +20,7 @@ export const { provision } = proxyActivities<ControlActivities>({
   startToCloseTimeout: '3m',
   heartbeatTimeout: HEARTBEAT,
   cancellationType: TRY_CANCEL,
-  retry: ONCE,
+  retry: UNTIL_NAMED,
 })
 
 export const { stop } = proxyActivities<ControlActivities>({

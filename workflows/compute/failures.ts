@@ -25,7 +25,7 @@ export const problemOf = (error: unknown, fallback: FailureName): ComputeProblem
 /** The row and the world know better than this run: it must ask them and carry on from there. */
 export const mustRecall = (error: unknown): boolean => {
   const code = problemOf(error, 'Unavailable').code
-  return code === 'StaleGeneration' || code === 'SandboxGone'
+  return code === 'StaleGeneration' || code === 'SandboxGone' || code === 'InvalidState'
 }
 
 export const failure = (

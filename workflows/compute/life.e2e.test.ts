@@ -81,6 +81,19 @@ test('a start refused before its generation was taken ends in failed too', async
   expect((await t.ask(input, 'retry')).state).toBe('running')
 })
 
+test('a start that waits for another writer is tried again until the filesystem is free', async () => {
+  const input = t.row()
+  t.world.failBefore('provision', 'FilesystemBusy', 2, input.computeId)
+  const { view } = await t.doors.create(input, 10_000)
+  expect(view).toMatchObject({ state: 'running', generation: 1 })
+  expect(t.world.called('recall', input.computeId)).toBe(0)
+  expect(t.world.events.get(input.computeId)).toContainEqual(
+    expect.objectContaining({
+      detail: { problem: expect.objectContaining({ code: 'FilesystemBusy' }) },
+    }),
+  )
+})
+
 test('a start that can never work fails at once', async () => {
   const input = t.row()
   t.world.fail('provision', 'ImageNotFound', 1, input.computeId)

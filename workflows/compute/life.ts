@@ -52,6 +52,8 @@ export interface Life {
   startingSinceMs: number | undefined
   /** Bringing it up was given up for this, and the row does not say so yet. */
   givenUp: { readonly problem: ComputeProblem; readonly reason: Reason } | undefined
+  /** State and time that the search attributes were last set for, in this run. */
+  shown: string | undefined
   /** What keeps it up, as the last probe said. */
   activity: string | null
 }
@@ -77,6 +79,7 @@ export const begin = (input: ComputeInput): Life => {
     lossCause: undefined,
     startingSinceMs: undefined,
     givenUp: undefined,
+    shown: undefined,
     activity: null,
   }
 }
@@ -97,8 +100,7 @@ const firstMemory = (input: ComputeInput): ComputeMemory => ({
 /** Takes `event`'s way through the lifecycle; a way that the table does not know is a bug of the plot. */
 export const move = (life: Life, event: LifecycleEvent, cause: Cause): void => {
   const to = next(life.memory.state, event)
-  if (to === undefined)
-    throw failure('InvalidState', `no way from ${life.memory.state} by ${event}`)
+  if (to === undefined) throw failure('Unavailable', `no way from ${life.memory.state} by ${event}`)
   arrive(life, to, cause, new Date().toISOString())
 }
 

@@ -16,7 +16,7 @@ import { refuseAll, rest } from './chapters/rest.ts'
 import { run } from './chapters/run.ts'
 import { hearCancel, listen } from './commands.ts'
 import type { ComputeInput } from './contract.ts'
-import { showDetails } from './display.ts'
+import { showDetails, showSearchable } from './display.ts'
 import { mustRecall, problemOf, failure } from './failures.ts'
 import { begin, settle, type Life } from './life.ts'
 import { isFailureName } from '../errors.ts'
@@ -39,6 +39,7 @@ const live = async (life: Life): Promise<void> => {
       life.lookAgain = true
     }
   }
+  showSearchable(life)
   refuseAll(life)
   await condition(allHandlersFinished)
 }
@@ -57,7 +58,7 @@ const nextChapter = async (life: Life): Promise<void> => {
       return run(life)
     case 'hibernating':
       // Only a delete leaves a hibernation half done, and it was turned to above.
-      throw failure('InvalidState', 'a hibernation was left half done')
+      throw failure('Unavailable', 'a hibernation was left half done')
     case 'hibernated':
     case 'failed':
       return rest(life)

@@ -1,7 +1,6 @@
 /** From asked-for to running: start a generation, fill its tree, open it; or fail with a named reason. */
 import type { Provisioned } from '../../../activities/contract.ts'
 import type { ComputeProblem, Reason } from '../contract.ts'
-import { showSearchable } from '../display.ts'
 import { provision, record, restore, stop } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
 import { move, settleServing, target, type Life } from '../life.ts'
@@ -49,10 +48,26 @@ export const bringUp = async (life: Life): Promise<void> => {
       await replaceDeadGeneration(life)
       provisioned = undefined
     } else {
-      const cause = { reason, actor: 'system:workflow' } as const
-      await record({ ...target(life), to: memory.state, cause, problem })
+      await recordTrouble(life, problem, reason)
     }
     await pause(life, waitMs, `try again to start: ${problem.code}`)
+  }
+}
+
+/** A start may be refused before it took its generation; then the row still has the one before. */
+const recordTrouble = async (
+  life: Life,
+  problem: ComputeProblem,
+  reason: 'provision_failed' | 'restore_failed',
+): Promise<void> => {
+  const cause = { reason, actor: 'system:workflow' }
+  const { computeId, generation } = target(life)
+  const trouble = { computeId, to: life.memory.state, cause, problem }
+  try {
+    await record({ ...trouble, generation })
+  } catch (error) {
+    if (!mustRecall(error)) throw error
+    await record({ ...trouble, generation: generation - 1 })
   }
 }
 
@@ -84,7 +99,6 @@ const opened = (life: Life, provisioned: Provisioned): void => {
   delete memory.problem
   delete memory.lastCheckpointAt
   settleServing(life, { ok: true })
-  showSearchable(life)
 }
 
 /** It never was writable, so nothing of it is lost; a kept tree of an earlier generation is kept again. */
@@ -112,7 +126,6 @@ const giveUp = async (life: Life, problem: ComputeProblem, reason: Reason): Prom
     message: problem.message,
     details: { problem },
   })
-  showSearchable(life)
 }
 
 const tooManyLosses = (): ComputeProblem => ({

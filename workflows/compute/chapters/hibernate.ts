@@ -1,7 +1,6 @@
 /** To sleep: save, and only when that is published, stop. Whatever fails, the compute stays up. */
 import type { SaveOutcome } from '../../../activities/contract.ts'
 import type { Cause, ComputeProblem, Wish } from '../contract.ts'
-import { showSearchable } from '../display.ts'
 import { note, record, save, stop } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
 import { move, settleServing, target, type Life } from '../life.ts'
@@ -60,7 +59,6 @@ const fallAsleep = async (
   // Its place goes away, not its use: it starts again elsewhere.
   if (cause.reason === 'drain') life.queue.push({ wish: { kind: 'wake', cause }, tickets: [] })
   life.renew = true
-  showSearchable(life)
 }
 
 const calledOff = async (life: Life, activity: string): Promise<void> => {

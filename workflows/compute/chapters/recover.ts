@@ -4,10 +4,9 @@
  */
 import type { Recollection } from '../../../activities/contract.ts'
 import type { Cause } from '../contract.ts'
-import { showSearchable } from '../display.ts'
 import { note, recall, record, stop } from '../effects.ts'
 import { arrive, move, settleServing, target, type Life } from '../life.ts'
-import { isComingUp, isSettled } from '../lifecycle.ts'
+import { isComingUp } from '../lifecycle.ts'
 import { backOff, startClock } from '../timers.ts'
 import { pause } from '../wait.ts'
 
@@ -23,7 +22,6 @@ export const recover = async (life: Life): Promise<void> => {
   if (seen.deleteRequested !== undefined || seen.state === 'terminating') wantDelete(life, seen)
   await adopt(life, seen)
   life.known = true
-  if (isSettled(life.memory.state)) showSearchable(life)
 }
 
 const adopt = async (life: Life, seen: Recollection): Promise<void> => {

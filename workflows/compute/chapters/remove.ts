@@ -1,5 +1,4 @@
 /** Delete, from wherever it is: try to save what no snapshot has, then leave nothing behind. */
-import { showSearchable } from '../display.ts'
 import { record, release, save, stop } from '../effects.ts'
 import { problemOf } from '../failures.ts'
 import { move, settle, settleServing, target, type Life } from '../life.ts'
@@ -28,7 +27,6 @@ export const remove = async (life: Life): Promise<void> => {
   move(life, 'released', cause)
   delete memory.clock
   settleServing(life, { ok: true })
-  showSearchable(life)
 }
 
 const savedInTime = async (life: Life): Promise<boolean> => {

@@ -1,5 +1,5 @@
 /** Hibernated or failed: nothing runs and no timer ticks; wait for someone to ask. */
-import { showDetails } from '../display.ts'
+import { showDetails, showSearchable } from '../display.ts'
 import { move, settle, type Life } from '../life.ts'
 import { judge } from '../lifecycle.ts'
 import { takeNext, type Entry } from '../queue.ts'
@@ -19,6 +19,7 @@ export const rest = async (life: Life): Promise<void> => {
     await renewIfWanted(life)
     life.rearm = false
     showDetails(life)
+    showSearchable(life)
     await waitForWork(life, undefined, '')
   }
 }

@@ -1,7 +1,7 @@
 /** Up: serve what is asked, or wait for the next moment of the clock and do what it is for. */
 import type { ActivityReport } from '../../../activities/contract.ts'
 import type { Cause, Wish } from '../contract.ts'
-import { showDetails } from '../display.ts'
+import { showDetails, showSearchable } from '../display.ts'
 import { announce, probe } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
 import { settle, target, type Life } from '../life.ts'
@@ -28,6 +28,7 @@ export const run = async (life: Life): Promise<void> => {
     const { clock } = life.memory
     const timer = clock && nextTimer(clock, life.input.timings.announceMs, Date.now())
     showDetails(life)
+    showSearchable(life)
     const worked = await waitForWork(life, timer?.delayMs, timer?.summary ?? '')
     if (!worked && timer !== undefined) await fire(life, timer)
   }
