@@ -296,16 +296,17 @@ describe('a password', () => {
 
   it('takes as long to refuse for nobody as for somebody', async () => {
     const { password_hash: hash } = await stored()
-    const median = async (of: string | undefined) => {
-      const times: number[] = []
-      for (let turn = 0; turn < 15; turn++) {
-        const start = performance.now()
-        expect(await verifyPassword(of, 'wrong horse battery')).toBe(false)
-        times.push(performance.now() - start)
-      }
-      return times.sort((a, b) => a - b)[7]!
+    const time = async (of: string | undefined) => {
+      const start = performance.now()
+      expect(await verifyPassword(of, 'wrong horse battery')).toBe(false)
+      return performance.now() - start
     }
-    const [known, unknown] = [await median(hash), await median(undefined)]
+    // In turns, and the best of each: a busy machine slows both alike.
+    let [known, unknown] = [Infinity, Infinity]
+    for (let turn = 0; turn < 20; turn++) {
+      known = Math.min(known, await time(hash))
+      unknown = Math.min(unknown, await time(undefined))
+    }
     expect(unknown / known).toBeGreaterThan(0.5)
     expect(unknown / known).toBeLessThan(2)
   })
