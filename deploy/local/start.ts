@@ -1,5 +1,5 @@
 /** `npm start`: the whole platform on one machine. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { openBoard, type Board } from './board.ts'
 import { greeting } from './greeting.ts'
@@ -114,7 +114,8 @@ const bringUp = async (
 const writeStackFile = (home: string, stack: object): (() => Promise<void>) => {
   const file = path.join(home, 'stack.json')
   const { firstLogin: _, ...addresses } = stack as { firstLogin?: unknown }
-  writeFileSync(file, JSON.stringify({ pid: process.pid, ...addresses }, null, 2))
+  writeFileSync(`${file}.part`, JSON.stringify({ pid: process.pid, ...addresses }, null, 2))
+  renameSync(`${file}.part`, file)
   return async () => rmSync(file, { force: true })
 }
 

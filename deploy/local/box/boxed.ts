@@ -19,15 +19,21 @@ export interface BoxSpec {
   readonly bwrap: string
   readonly inside: string
   readonly doors: readonly number[]
+  /** Seen in there although they are below /tmp, which is the box's own. */
+  readonly keep: readonly string[]
   readonly command: string
   readonly args: readonly string[]
 }
 
 export const boxed = (box: Box, doors: readonly number[], spec: ProcessSpec): ProcessSpec => {
+  const inside = path.join(box.distDir, 'box-inside.js')
   const boxSpec: BoxSpec = {
     bwrap: box.bwrap,
-    inside: path.join(box.distDir, 'box-inside.js'),
+    inside,
     doors,
+    keep: [spec.cwd ?? '/', inside, spec.command, process.execPath].filter((file) =>
+      file.startsWith('/tmp/'),
+    ),
     command: spec.command,
     args: spec.args,
   }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { connect, type Socket } from 'node:net'
 import type { BoxSpec } from './boxed.ts'
 
-const spec = JSON.parse(process.argv[2] ?? '') as Omit<BoxSpec, 'inside'>
+const spec = JSON.parse(process.argv[2] ?? '') as BoxSpec
 const { NODE_CHANNEL_FD: _, ...env } = process.env
 const server = spawn(spec.command, spec.args, { env, stdio: ['ignore', 'inherit', 'inherit'] })
 

@@ -5,13 +5,14 @@ import type { BoxSpec } from './boxed.ts'
 import { isFriend } from './friend.ts'
 
 const spec = JSON.parse(process.argv[2] ?? '') as BoxSpec
-const { inside: insideFile, ...rest } = spec
 
 const inside = spawn(
   spec.bwrap,
   [
-    ...['--dev-bind', '/', '/', '--unshare-net', '--unshare-pid', '--die-with-parent', '--'],
-    ...[process.execPath, insideFile, JSON.stringify(rest)],
+    ...['--dev-bind', '/', '/', '--unshare-net', '--unshare-pid', '--die-with-parent'],
+    // SeaweedFS names sockets there by port alone: another user's would stand in its way.
+    ...['--tmpfs', '/tmp', ...spec.keep.flatMap((file) => ['--bind', file, file]), '--'],
+    ...[process.execPath, spec.inside, JSON.stringify(spec)],
   ],
   { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
 )
