@@ -127,7 +127,7 @@ describe('the page', () => {
   it('forks the files into a second compute', async () => {
     await button('Fork …').click()
     await page.getByLabel('Name of the new compute').fill('second')
-    await button('Fork').click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Fork' }).click()
     await page.getByRole('heading', { name: 'second' }).waitFor()
     await stateIs('running')
     await connected()
