@@ -1,5 +1,6 @@
 /** The real sidekick as a process on this machine, claimed and open, without a sandbox around it. */
 import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { mkdtemp, mkdir, rm } from 'node:fs/promises'
 import { request } from 'node:https'
 import { createInterface } from 'node:readline'
