@@ -1,6 +1,5 @@
 /** The real sidekick as a process on this machine, claimed and open, without a sandbox around it. */
 import { spawn } from 'node:child_process'
-import { rmSync } from 'node:fs'
 import { mkdtemp, mkdir, rm } from 'node:fs/promises'
 import { request } from 'node:https'
 import { createInterface } from 'node:readline'
@@ -14,35 +13,18 @@ import type { Endpoint } from '../sidekick-dial.ts'
 
 export type RealSidekick = Awaited<ReturnType<typeof startRealSidekick>>
 
-let built: Promise<string> | undefined
-const buildOnce = async (): Promise<string> => {
-  const { buildSidekick } = (await import('../../deploy/build/sidekick.mjs' as string)) as {
-    buildSidekick: (outDir: string) => Promise<void>
-  }
-  // Beside the packages, so that the Node in it is a hard link and no copy of 120 MB.
-  const dir = path.resolve(
-    import.meta.dirname,
-    `../../node_modules/.cache/gateway-sidekick-${process.pid}`,
-  )
-  await buildSidekick(dir)
-  process.once(
-    'exit',
-    () =>
-      void import('node:fs').then(({ rmSync }) => rmSync(dir, { recursive: true, force: true })),
-  )
-  return dir
-}
+/** Made by the suites' global set-up, as for `npm start`. */
+const PROGRAM = path.resolve(import.meta.dirname, '../../dist/sidekick')
 
 export const startRealSidekick = async (keys: SigningKeys, computeId: string) => {
-  const program = await (built ??= buildOnce())
   const dir = await mkdtemp(path.join(tmpdir(), 'dormouse-side-'))
   const socketPath = path.join(dir, 's')
   for (const name of ['home', 'env', 'tmp']) await mkdir(path.join(dir, name))
   const child = spawn(
-    path.join(program, 'node'),
+    path.join(PROGRAM, 'node'),
     [
       ...SIDEKICK_NODE_FLAGS,
-      path.join(program, 'sidekick.mjs'),
+      path.join(PROGRAM, 'sidekick.mjs'),
       ...['--socket', socketPath, '--home', path.join(dir, 'home')],
       ...['--env-dir', path.join(dir, 'env'), '--scratch', path.join(dir, 'tmp')],
     ],
