@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startTemporalWorld, type TemporalWorld } from '../test/world/temporal-world.ts'
+import { PATIENT, startTemporalWorld, type TemporalWorld } from '../test/world/temporal-world.ts'
 import {
   computeScheduleId,
   ensureSchedules,
@@ -34,6 +34,7 @@ test("a compute's schedule is created, replaced and removed, each as often as on
     .poll(
       async () =>
         new Set((await describe()).info.nextActionTimes.map((at) => at.getUTCHours())).size,
+      PATIENT,
     )
     .toBe(1)
   await removeComputeSchedule(t.client, computeId)

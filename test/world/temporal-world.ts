@@ -37,6 +37,9 @@ export const CALM: Timings = {
   backOffMs: 100,
 }
 
+/** For expect.poll: two busy cores are slow, and a wait that is not needed costs nothing. */
+export const PATIENT = { timeout: 15_000 }
+
 export const USER = { reason: 'user', actor: 'user:test' } as const
 
 export interface TemporalWorld {

@@ -1,6 +1,11 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { keepHistories } from '../../test/world/histories.ts'
-import { startTemporalWorld, USER, type TemporalWorld } from '../../test/world/temporal-world.ts'
+import {
+  PATIENT,
+  startTemporalWorld,
+  USER,
+  type TemporalWorld,
+} from '../../test/world/temporal-world.ts'
 import type { ComputeInput } from '../../workflows/compute/contract.ts'
 
 let t: TemporalWorld
@@ -19,7 +24,9 @@ const endsGone = async (input: ComputeInput, unsaved = false): Promise<void> => 
   expect(Date.now() - startedAt).toBeLessThan(10_000)
   expect(t.world.live(input.computeId)).toBe(0)
   expect(t.world.event(input.computeId, 'compute.terminated')?.detail['unsaved']).toBe(unsaved)
-  await expect.poll(async () => (await t.handle(input).describe()).status.name).toBe('COMPLETED')
+  await expect
+    .poll(async () => (await t.handle(input).describe()).status.name, PATIENT)
+    .toBe('COMPLETED')
   // asked again, it answers; anything else is refused
   expect((await t.remove(input)).state).toBe('terminated')
   await expect(t.ask(input, 'wake')).rejects.toMatchObject({ name: 'InvalidState' })
@@ -33,7 +40,7 @@ test('while the sandbox is being started', async () => {
   const input = t.row()
   const release = t.world.hold('provision', input.computeId)
   await t.doors.create(input, 0)
-  await expect.poll(() => t.world.called('provision', input.computeId)).toBe(1)
+  await expect.poll(() => t.world.called('provision', input.computeId), PATIENT).toBe(1)
   setTimeout(release, 500)
   await endsGone(input)
   await keepHistories('deleted-while-starting', input, await t.histories(input))
@@ -43,7 +50,7 @@ test('while a start hangs', async () => {
   const input = t.row()
   const release = t.world.hold('provision', input.computeId)
   await t.doors.create(input, 0)
-  await expect.poll(() => t.world.called('provision', input.computeId)).toBe(1)
+  await expect.poll(() => t.world.called('provision', input.computeId), PATIENT).toBe(1)
   await endsGone(input)
   release()
 })
@@ -52,7 +59,9 @@ test('while a failed start waits to be tried again', async () => {
   const input = t.row({ provisionRetryForMs: 600_000, backOffMs: 60_000 })
   t.world.fail('provision', 'ProvisionFailed', 99, input.computeId)
   await t.doors.create(input, 0)
-  await expect.poll(() => t.world.row(input.computeId).problem?.code).toBe('ProvisionFailed')
+  await expect
+    .poll(() => t.world.row(input.computeId).problem?.code, PATIENT)
+    .toBe('ProvisionFailed')
   await endsGone(input)
   await keepHistories('deleted-while-backing-off', input, await t.histories(input))
 })
@@ -142,7 +151,7 @@ test('what else was asked is refused by name', async () => {
   const release = t.world.hold('save', input.computeId)
   const saved = t.doors.command(input, 'checkpoint', { cause: USER }, { waitMs: 20_000 })
   saved.catch(() => undefined)
-  await expect.poll(() => t.world.called('save', input.computeId)).toBe(1)
+  await expect.poll(() => t.world.called('save', input.computeId), PATIENT).toBe(1)
   const slept = t.ask(input, 'hibernate')
   slept.catch(() => undefined)
   const gone = t.remove(input)

@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventCount, keepHistories } from '../../test/world/histories.ts'
-import { startTemporalWorld, USER, type TemporalWorld } from '../../test/world/temporal-world.ts'
+import {
+  PATIENT,
+  startTemporalWorld,
+  USER,
+  type TemporalWorld,
+} from '../../test/world/temporal-world.ts'
 
 let t: TemporalWorld
 beforeAll(async () => {
@@ -46,7 +51,7 @@ test('a create whose wait runs out goes on by itself', async () => {
 })
 
 test('a start that fails at first is tried again, and the row says why', async () => {
-  const input = t.row()
+  const input = t.row({ provisionRetryForMs: 60_000 })
   t.world.fail('provision', 'ProvisionFailed', 2, input.computeId)
   const { view } = await t.doors.create(input, 10_000)
   expect(view).toMatchObject({ state: 'running', generation: 1 })
@@ -82,7 +87,7 @@ test('a start refused before its generation was taken ends in failed too', async
 })
 
 test('a start that waits for another writer is tried again until the filesystem is free', async () => {
-  const input = t.row()
+  const input = t.row({ provisionRetryForMs: 60_000 })
   t.world.failBefore('provision', 'FilesystemBusy', 2, input.computeId)
   const { view } = await t.doors.create(input, 10_000)
   expect(view).toMatchObject({ state: 'running', generation: 1 })
@@ -156,7 +161,7 @@ test('hibernate while a checkpoint is under way, then wake at once, serves both 
   t.world.write(input.computeId, 'a')
   const release = t.world.hold('save', input.computeId)
   const saved = t.doors.command(input, 'checkpoint', { cause: USER }, { waitMs: 10_000 })
-  await expect.poll(() => t.world.called('save', input.computeId)).toBe(1)
+  await expect.poll(() => t.world.called('save', input.computeId), PATIENT).toBe(1)
   const slept = t.ask(input, 'hibernate')
   await new Promise((resolve) => setTimeout(resolve, 200))
   const woke = t.ask(input, 'wake')
@@ -219,7 +224,7 @@ test('a writer that lost its filesystem keeps a fork, says so and goes to sleep'
 test('refresh continues as new on the code of today, in the middle of running', async () => {
   const input = await t.up({ idleTimeoutMs: 60_000 })
   await t.handle(input).signal('refresh')
-  await expect.poll(async () => (await t.histories(input)).length).toBe(2)
+  await expect.poll(async () => (await t.histories(input)).length, PATIENT).toBe(2)
   expect(await t.doors.view(input.computeId)).toMatchObject({ state: 'running', generation: 1 })
   expect((await t.ask(input, 'hibernate')).state).toBe('hibernated')
   await keepHistories('refreshed', input, await t.histories(input))
@@ -229,6 +234,6 @@ test('without a worker a command is Unavailable in bounded time', async () => {
   const { computeDoors } = await import('../../temporal/doors.ts')
   const doors = computeDoors(t.client, `${t.queue}-nobody-control`)
   const startedAt = Date.now()
-  await expect(doors.create(t.row(), 60_000)).rejects.toMatchObject({ name: 'Unavailable' })
+  await expect(doors.create(t.row(), 1000)).rejects.toMatchObject({ name: 'Unavailable' })
   expect(Date.now() - startedAt).toBeLessThan(15_000)
-}, 30_000)
+})

@@ -1,6 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { keepHistories } from '../../test/world/histories.ts'
-import { startTemporalWorld, USER, type TemporalWorld } from '../../test/world/temporal-world.ts'
+import {
+  PATIENT,
+  startTemporalWorld,
+  USER,
+  type TemporalWorld,
+} from '../../test/world/temporal-world.ts'
 import { computeWorkflowId, type ComputeInput, type ComputeState } from './contract.ts'
 
 let t: TemporalWorld
@@ -34,7 +39,7 @@ test('cancel of a compute whose save fails keeps it up and answering, and can be
   t.world.write(id, 'a')
   t.world.fail('save', 'SaveFailed', 1, id)
   await t.handle(input).cancel()
-  await expect.poll(() => t.world.row(id).problem?.code).toBe('SaveFailed')
+  await expect.poll(() => t.world.row(id).problem?.code, PATIENT).toBe('SaveFailed')
   expect(await t.doors.view(id)).toMatchObject({ state: 'running' })
   await t.handle(input).cancel()
   await t.until(input, 'hibernated')
@@ -44,13 +49,13 @@ test('cancel while hibernated or failed changes nothing', async () => {
   const input = await t.up()
   await t.ask(input, 'hibernate')
   await t.handle(input).cancel()
-  await expect.poll(async () => (await t.histories(input)).length).toBe(3)
+  await expect.poll(async () => (await t.histories(input)).length, PATIENT).toBe(3)
   expect((await t.ask(input, 'wake')).state).toBe('running')
   const failed = t.row()
   t.world.fail('provision', 'ImageNotFound', 1, failed.computeId)
   await t.doors.create(failed, 10_000)
   await t.handle(failed).cancel()
-  await expect.poll(async () => (await t.histories(failed)).length).toBe(2)
+  await expect.poll(async () => (await t.histories(failed)).length, PATIENT).toBe(2)
   expect((await t.ask(failed, 'retry')).state).toBe('running')
 })
 
@@ -74,7 +79,7 @@ const inState = async (
       state === 'provisioning' ? t.world.hold('provision', input.computeId) : () => undefined
     await t.doors.create(input, state === 'failed' ? 10_000 : 0)
     if (state === 'provisioning')
-      await expect.poll(() => t.world.called('provision', input.computeId)).toBe(1)
+      await expect.poll(() => t.world.called('provision', input.computeId), PATIENT).toBe(1)
     return { input, release }
   }
   const input = await t.up()
@@ -84,7 +89,7 @@ const inState = async (
   if (state === 'hibernating') {
     const release = t.world.hold('save', id)
     await t.doors.command(input, 'hibernate', { cause: USER }, { waitMs: 0 })
-    await expect.poll(() => t.world.called('save', id)).toBe(1)
+    await expect.poll(() => t.world.called('save', id), PATIENT).toBe(1)
     return { input, release }
   }
   await t.ask(input, 'hibernate')
@@ -100,7 +105,7 @@ const comesBack = async (input: ComputeInput, state: ComputeState): Promise<void
   const settled = await t.doors.create({ ...input, recover: true }, 20_000)
   if (settled.view?.state === 'failed') await t.ask(input, 'retry')
   // A hibernation that was under way when it was struck may still be carried out.
-  await expect.poll(async () => (await t.ask(input, 'wake')).state).toBe('running')
+  await expect.poll(async () => (await t.ask(input, 'wake')).state, PATIENT).toBe('running')
   if (state !== 'provisioning' && state !== 'failed') expect(t.world.files(id)).toEqual(['a'])
   expect((await t.ask(input, 'hibernate')).state).toBe('hibernated')
   expect((await t.ask(input, 'wake')).state).toBe('running')
@@ -155,8 +160,8 @@ test('a reset run that thinks it is hibernated finds out by itself that it is no
   const description = await t.handle(input).describe()
   await reset(input)
   expect((await t.handle(input).describe()).runId).not.toBe(description.runId)
-  await expect.poll(() => t.world.called('recall', id)).toBeGreaterThanOrEqual(1)
-  await expect.poll(async () => (await t.doors.view(id))?.state).toBe('running')
+  await expect.poll(() => t.world.called('recall', id), PATIENT).toBeGreaterThanOrEqual(1)
+  await expect.poll(async () => (await t.doors.view(id))?.state, PATIENT).toBe('running')
   expect(t.world.live(id)).toBe(1)
 })
 
@@ -193,7 +198,7 @@ test('operators can find it and read why it is what it is', async () => {
       const query = `ComputeState = 'running' AND WorkflowId = '${computeWorkflowId(input.computeId)}'`
       for await (const one of t.client.workflow.list({ query })) found.push(one.workflowId)
       return found
-    })
+    }, PATIENT)
     .toEqual([computeWorkflowId(input.computeId)])
   const metadata = await t
     .handle(input)
@@ -203,7 +208,7 @@ test('operators can find it and read why it is what it is', async () => {
   expect(metadata.currentDetails).toMatch(/next: ask whether it is idle/)
   await t.ask(input, 'hibernate')
   await expect
-    .poll(async () => (await t.handle(input).describe()).typedSearchAttributes.getAll())
+    .poll(async () => (await t.handle(input).describe()).typedSearchAttributes.getAll(), PATIENT)
     .toContainEqual(expect.objectContaining({ value: 'hibernated' }))
 })
 
@@ -214,7 +219,7 @@ const reset = async (input: ComputeInput): Promise<void> => {
     (await t.handle(input).fetchHistory()).events?.find(
       (event) => event.workflowTaskCompletedEventAttributes,
     )
-  await expect.poll(firstTask).toBeDefined()
+  await expect.poll(firstTask, PATIENT).toBeDefined()
   const first = await firstTask()
   await t.client.workflowService.resetWorkflowExecution({
     namespace: t.client.options.namespace,

@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { keepHistories } from '../../test/world/histories.ts'
-import { startTemporalWorld, USER, type TemporalWorld } from '../../test/world/temporal-world.ts'
+import {
+  PATIENT,
+  startTemporalWorld,
+  USER,
+  type TemporalWorld,
+} from '../../test/world/temporal-world.ts'
 
 let t: TemporalWorld
 beforeAll(async () => {
@@ -19,7 +24,9 @@ test('a sandbox that vanished is replaced from the last checkpoint, and the even
   t.world.write(id, 'lost')
   t.world.kill(id)
   await t.doors.observed(id, { generation: 1, what: 'gone', reason: 'out_of_memory' })
-  await expect.poll(() => t.world.row(id)).toMatchObject({ state: 'running', generation: 2 })
+  await expect
+    .poll(() => t.world.row(id), PATIENT)
+    .toMatchObject({ state: 'running', generation: 2 })
   expect(t.world.files(id)).toEqual(['saved'])
   const lost = t.world.event(id, 'compute.waking')
   expect(t.world.events.get(id)?.find((event) => event.type === 'compute.waking')).toMatchObject({
@@ -38,7 +45,9 @@ test('a tree that outlived its sandbox is kept and saved soon', async () => {
   t.world.write(id, 'a')
   t.world.kill(id)
   await t.doors.observed(id, { generation: 1, what: 'gone', reason: 'lost' })
-  await expect.poll(() => t.world.row(id)).toMatchObject({ state: 'running', generation: 2 })
+  await expect
+    .poll(() => t.world.row(id), PATIENT)
+    .toMatchObject({ state: 'running', generation: 2 })
   expect(t.world.files(id)).toEqual(['a'])
   await expect.poll(() => t.world.snapshotFiles(id), { timeout: 10_000 }).toEqual(['a'])
 })
@@ -48,7 +57,7 @@ test('a wrong report of a loss harms nothing', async () => {
   const id = input.computeId
   t.world.write(id, 'a')
   await t.doors.observed(id, { generation: 1, what: 'gone', reason: 'lost' })
-  await expect.poll(() => t.world.called('recall', id)).toBe(1)
+  await expect.poll(() => t.world.called('recall', id), PATIENT).toBe(1)
   await sleep(300)
   expect(t.world.row(id)).toMatchObject({ state: 'running', generation: 1 })
   expect(t.world.files(id)).toEqual(['a'])
@@ -61,7 +70,7 @@ test('a sandbox that dies during the save is replaced, and the hibernation still
   t.world.write(id, 'a')
   const release = t.world.hold('save', id)
   const asked = t.ask(input, 'hibernate')
-  await expect.poll(() => t.world.called('save', id)).toBe(1)
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBe(1)
   t.world.kill(id)
   release()
   expect((await asked).state).toBe('hibernated')
@@ -92,7 +101,9 @@ test('a draining node moves the compute with its files', async () => {
   t.world.write(id, 'a')
   await t.doors.observed(id, { generation: 1, what: 'draining', reason: 'drain' })
   await t.doors.observed(id, { generation: 1, what: 'draining', reason: 'drain' })
-  await expect.poll(() => t.world.row(id)).toMatchObject({ state: 'running', generation: 2 })
+  await expect
+    .poll(() => t.world.row(id), PATIENT)
+    .toMatchObject({ state: 'running', generation: 2 })
   await sleep(300)
   expect(t.world.row(id)).toMatchObject({ generation: 2, cause: { reason: 'drain' } })
   expect(t.world.files(id)).toEqual(['a'])
