@@ -7,6 +7,8 @@ import { Dialog } from '../ground/dialog.tsx'
 import { take } from '../ground/fleet.ts'
 import { go } from '../ground/route.ts'
 
+/** What a compute starts from when nothing is said. */
+const HOST = 'host'
 const TIERS = [
   ['basic', 'basic — up to 2 CPU, 4 GiB'],
   ['standard', 'standard — up to 4 CPU, 8 GiB'],
@@ -22,6 +24,7 @@ const IDLE = [
 
 export const CreateDialog = ({ onClose }: { readonly onClose: () => void }) => {
   const [images, setImages] = useState<readonly Image[]>([])
+  const [image, setImage] = useState(HOST)
   const [problem, setProblem] = useState<{ text: string; field?: string | undefined }>()
   const [busy, setBusy] = useState(false)
   // One key for the whole dialog: pressed twice, or sent again after a lost answer, it is one compute.
@@ -59,8 +62,12 @@ export const CreateDialog = ({ onClose }: { readonly onClose: () => void }) => {
         <div className="two">
           <label>
             Image
-            <select name="image_name" defaultValue="host">
-              {images.length === 0 && <option value="host">host</option>}
+            <select
+              name="image_name"
+              value={image}
+              onChange={(event) => setImage(event.target.value)}
+            >
+              {!images.some(({ name }) => name === HOST) && <option>{HOST}</option>}
               {images.map(({ id, name }) => (
                 <option key={id} value={name}>
                   {name}
