@@ -42,6 +42,9 @@ export default defineConfig({
           name: 'faults',
           include: ['**/*.faults.test.{ts,tsx}'],
           ...serverSuite,
+          // Each file has a stack of its own, and most of their time is waiting: two at once on two cores.
+          fileParallelism: true,
+          maxWorkers: 2,
           // the catalogue's own figures: 100 lives, 100 killed saves, ten minutes without a store
           testTimeout: 2_400_000,
         },

@@ -25,6 +25,13 @@ describe('files, at short parameters', () => {
   it('D3: 2 hibernations under a writer lose no acknowledged write', () =>
     keepsAcknowledgedWrites(visitor, 2))
 
-  it('D4: 3 kills in the middle of a save', () =>
-    survivesKilledSaves(stack, visitor, { kills: 3, smallFiles: 200, contiguousMib: 8 }))
+  it('D4: 3 kills while 2 computes save', async () => {
+    const result = await survivesKilledSaves(stack, visitor, {
+      kills: 3,
+      atOnce: 2,
+      smallFiles: 200,
+      contiguousMib: 8,
+    })
+    console.log('D4', result)
+  })
 })

