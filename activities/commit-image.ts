@@ -3,6 +3,7 @@ import { appendEvent } from '../records/events.ts'
 import { newId } from '../records/ids.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { requireBinding } from './binding.ts'
+import { createPackageReader, type InstalledPackage } from './installed-packages.ts'
 import type { DataActivities } from './contract.ts'
 import type { SaveDeps } from './save.ts'
 import { transfer } from './transfer.ts'
@@ -30,6 +31,7 @@ export const createCommitImage =
       { saveId, baseSaveId: null, trees: ['env'] },
       signal,
     )
+    const packages = createPackageReader()
     const { part, summary } = await transfer(
       deps,
       {
@@ -39,23 +41,34 @@ export const createCommitImage =
         kind: opened.kind,
         stream: opened.stream,
         summary: opened.summary,
+        packages,
       },
       signal,
     )
     const digest = `sha256:${part.sha256}`
-    return finish(deps.db, input, compute.group_id, part.key, digest, summary.treeBytes)
+    return finish(deps.db, input, {
+      groupId: compute.group_id,
+      partKey: part.key,
+      digest,
+      sizeBytes: summary.treeBytes,
+      packages: packages.list(),
+    })
   }
 
 /** Row and reference in one step; of two attempts the first to get here decides the digest. */
 const finish = (
   db: Db,
   input: CommitInput,
-  groupId: string,
-  partKey: string,
-  digest: string,
-  sizeBytes: number,
+  layer: {
+    readonly groupId: string
+    readonly partKey: string
+    readonly digest: string
+    readonly sizeBytes: number
+    readonly packages: readonly InstalledPackage[]
+  },
 ): Promise<{ digest: string }> =>
   db.transaction().execute(async (tx) => {
+    const { groupId, partKey, digest, sizeBytes, packages } = layer
     const image = await tx
       .selectFrom('images')
       .selectAll()
@@ -65,7 +78,12 @@ const finish = (
     if (image.state === 'ready' && image.digest !== null) return { digest: image.digest }
     await tx
       .updateTable('images')
-      .set({ state: 'ready', digest, size_bytes: String(sizeBytes) })
+      .set({
+        state: 'ready',
+        digest,
+        size_bytes: String(sizeBytes),
+        packages: JSON.stringify(packages),
+      })
       .where('id', '=', input.imageId)
       .execute()
     await tx

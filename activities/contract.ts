@@ -113,7 +113,7 @@ export interface ControlActivities {
   /** Tells the terminals of the compute that it will end in `inMs`, and appends the event. */
   announce(input: Target & { reason: 'lifetime' | 'schedule'; inMs: number }): Promise<void>
   recall(input: { computeId: string }): Promise<Recollection>
-  /** Last step of delete: filesystem to trash or purged, rows closed, schedule removed; records `terminated`. */
+  /** Last step of delete: sandbox and tree stopped if still there, filesystem to trash or purged, rows closed, schedule removed; records `terminated`. */
   release(input: Target & { cause: Cause; purge: boolean; unsaved: boolean }): Promise<void>
   applySchedule(input: { computeId: string; schedule: PowerSchedule | null }): Promise<void>
   /** One pass over every kind of orphan in activities/orphans.ts. */

@@ -174,7 +174,7 @@ describe.skipIf(!HAS_ZSTD)('a compute on real ground', () => {
     await up(id, 1)
     await ground.run(
       id,
-      'mkdir -p /opt/env/bin && printf "#!/bin/sh\\necho tool\\n" > /opt/env/bin/mytool && chmod +x /opt/env/bin/mytool && echo private > ~/private',
+      'mkdir -p /opt/env/bin && printf "#!/bin/sh\\necho tool\\n" > /opt/env/bin/mytool && chmod +x /opt/env/bin/mytool && mkdir -p /opt/env/npm/lib/node_modules/left-pad && echo \'{"version":"1.3.0"}\' > /opt/env/npm/lib/node_modules/left-pad/package.json && echo private > ~/private',
     )
     const imageId = `image${id.slice(5)}`
     await ground.db
@@ -194,6 +194,15 @@ describe.skipIf(!HAS_ZSTD)('a compute on real ground', () => {
     const target = { computeId: id, generation: 1, imageId, cause }
     const { digest } = await ground.data.commitImage(target)
     expect(await ground.data.commitImage(target)).toEqual({ digest })
+    const image = await ground.db
+      .selectFrom('images')
+      .selectAll()
+      .where('id', '=', imageId)
+      .executeTakeFirstOrThrow()
+    expect(image).toMatchObject({
+      state: 'ready',
+      packages: [{ manager: 'npm', name: 'left-pad', version: '1.3.0' }],
+    })
     const other = await ground.newCompute({ imageId })
     expect(await up(other, 1)).toMatchObject({ state: 'restoring', snapshotId: null })
     expect(await ground.run(other, 'mytool; ls -A ~')).toBe('tool\n')

@@ -106,7 +106,9 @@ const feed = async (
     throw corrupt(part.key, `has ${stored.sizeBytes} bytes in the store, not ${part.sizeBytes}`)
   const check = checking(part)
   const body = await deps.store.get(part.key, signal)
-  body.once('error', (error) => check.destroy(error))
+  body.on('error', (error) => check.destroy(error))
+  // Told by `errored` below, also when it comes after the sidekick's answer.
+  check.on('error', () => undefined)
   const { index, count } = part
   try {
     await deps.sidekick.restorePart(

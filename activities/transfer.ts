@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import { PassThrough, type Readable } from 'node:stream'
-import { finished, pipeline } from 'node:stream/promises'
+import { pipeline } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
+import { extract } from 'tar-stream'
 import type { Db } from '../records/database.ts'
 import type { ManifestPart } from '../records/manifest.ts'
 import type { SaveSummary } from '../sidekick/protocol.ts'
 import { DormouseError } from '../workflows/errors.ts'
+import type { PackageReader } from './installed-packages.ts'
 import type { ObjectStore } from './ports.ts'
 
 export interface TransferredPart {
@@ -15,9 +17,10 @@ export interface TransferredPart {
 }
 
 /**
- * One archive stream from a sidekick into the store, verified: the sidekick's byte count and SHA-256
- * equal what came through here, the stream decoded to the end marker of its tar, and the store reports
- * the same size. Memory is bounded whatever the size. Errors: SaveFailed when anything disagrees.
+ * One archive stream from a sidekick into the store, verified: the sidekick's count of bytes and
+ * entries and its SHA-256 equal what came through here, the stream decoded to the end marker of its
+ * tar, and the store reports the same size. Memory is bounded whatever the size. Errors: SaveFailed
+ * when anything disagrees.
  */
 export const transfer = async (
   deps: { readonly db: Db; readonly store: ObjectStore },
@@ -28,6 +31,8 @@ export const transfer = async (
     readonly kind: 'full' | 'delta'
     readonly stream: Readable
     summary(): Promise<SaveSummary>
+    /** Sees every entry as it passes. */
+    readonly packages?: PackageReader
   },
   signal: AbortSignal,
 ): Promise<TransferredPart> => {
@@ -44,8 +49,10 @@ export const transfer = async (
     })
     .onConflict((conflict) => conflict.column('key').doNothing())
     .execute()
-  const meter = createMeter()
+  const meter = createMeter(archive.packages)
   const upload = new PassThrough({ highWaterMark: UPLOAD_BUFFER_BYTES })
+  // Each failure is told by a promise below; an echo of it that comes later must not end the process.
+  for (const stream of [archive.stream, upload]) stream.on('error', ignore)
   const broken = new AbortController()
   const either = AbortSignal.any([signal, broken.signal])
   // One side failing must end the others, or they would wait for its bytes for ever.
@@ -66,9 +73,11 @@ export const transfer = async (
       ? `the sidekick sent ${summary.bytes} bytes, ${seen.bytes} arrived`
       : summary.sha256 !== seen.sha256
         ? 'the SHA-256 of what arrived is not the sidekick’s'
-        : stored.sizeBytes !== seen.bytes
-          ? `the store holds ${stored.sizeBytes} of ${seen.bytes} bytes`
-          : undefined
+        : summary.entries !== seen.entries
+          ? `the sidekick sent ${summary.entries} entries, ${seen.entries} arrived`
+          : stored.sizeBytes !== seen.bytes
+            ? `the store holds ${stored.sizeBytes} of ${seen.bytes} bytes`
+            : undefined
   if (disagreement !== undefined)
     throw new DormouseError('SaveFailed', `${archive.key} was not verified: ${disagreement}`)
   await deps.db
@@ -81,23 +90,44 @@ export const transfer = async (
 }
 
 const UPLOAD_BUFFER_BYTES = 4 * 1024 * 1024
+const ignore = (): void => undefined
+
 /** A tar ends in two blocks of zeros. */
 const END_MARKER_BYTES = 1024
 
-/** Counts, hashes and decodes what passes; the decoder's pace holds back the stream. */
-const createMeter = () => {
+/** Counts, hashes, decodes and lists what passes; the decoder's pace holds back the stream. */
+const createMeter = (packages: PackageReader | undefined) => {
   const hash = createHash('sha256')
   const decoder = zlib.createZstdDecompress()
+  const untar = extract()
+  decoder.on('error', ignore)
+  untar.on('error', ignore)
   let bytes = 0
+  let entries = 0
   let tail: Buffer = Buffer.alloc(0)
   let digest: string | undefined
-  decoder.on('data', (chunk: Buffer) => {
-    tail =
-      chunk.length >= END_MARKER_BYTES
-        ? chunk.subarray(chunk.length - END_MARKER_BYTES)
-        : Buffer.concat([tail, chunk]).subarray(-END_MARKER_BYTES)
+  untar.on('entry', (header, content, next) => {
+    entries += 1
+    content.on('error', ignore)
+    const looked =
+      packages?.entry(header.name, header.size ?? 0, content as unknown as AsyncIterable<Buffer>) ??
+      Promise.resolve()
+    content.once('close', () => void looked.then(() => next(), next))
+    void looked.then(
+      () => content.resume(),
+      () => content.resume(),
+    )
   })
-  const decodedWhole = finished(decoder).then(
+  const watchTail = async function* (content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of content) {
+      tail =
+        chunk.length >= END_MARKER_BYTES
+          ? chunk.subarray(chunk.length - END_MARKER_BYTES)
+          : Buffer.concat([tail, chunk]).subarray(-END_MARKER_BYTES)
+      yield chunk
+    }
+  }
+  const decodedWhole = pipeline(decoder, watchTail, untar as unknown as NodeJS.WritableStream).then(
     () => {
       if (tail.length < END_MARKER_BYTES || tail.some((byte) => byte !== 0))
         throw new DormouseError('SaveFailed', 'the archive ended before its end marker')
@@ -123,7 +153,7 @@ const createMeter = () => {
         throw error
       }
     },
-    seen: () => ({ bytes, sha256: (digest ??= hash.digest('hex')) }),
+    seen: () => ({ bytes, entries, sha256: (digest ??= hash.digest('hex')) }),
   }
 }
 

@@ -49,8 +49,11 @@ export const readJson = async <T>(answer: Dispatcher.ResponseData): Promise<T> =
 }
 
 /** The body as a stream whose breaking off has the platform's name. */
-export const readStream = (answer: Dispatcher.ResponseData): Readable =>
-  Readable.from(named(answer.body), { objectMode: false })
+export const readStream = (answer: Dispatcher.ResponseData): Readable => {
+  const stream = Readable.from(named(answer.body), { objectMode: false })
+  // Breaking off before or after somebody reads must not end the process.
+  return stream.on('error', () => undefined)
+}
 
 async function* named(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   try {
