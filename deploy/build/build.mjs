@@ -6,11 +6,10 @@
  *
  * Sources unchanged since the last time: nothing is done.
  */
-import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import { buildSidekick } from './sidekick.mjs'
 import { sourceHash } from './source-hash.mjs'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
@@ -32,26 +31,22 @@ const ENTRIES = {
 }
 
 /** Builds what is stale; answers how long it took, or undefined when dist/ was up to date. */
-export const buildAll = async ({ force = false, say = console.log } = {}) => {
+export const buildAll = async ({ force = false, onStale = () => {} } = {}) => {
   const startedAt = Date.now()
   const hashFile = path.join(DIST, '.hash')
   const hash = await sourceHash(ROOT)
   const built = await readFile(hashFile, 'utf8').catch(() => '')
   if (built === hash && !force) return undefined
+  onStale()
   await mkdir(DIST, { recursive: true })
   // Gone before anything is written: a build that was cut short is never taken for a whole one.
   await rm(hashFile, { force: true })
-  await settled([bundles(say), sidekick(say), workflows(say), page(say), migrations()])
+  await settled([bundles(), sidekick(), workflows(), page(), migrations()])
   await writeFile(hashFile, hash)
   return Date.now() - startedAt
 }
 
-const bundles = async (say) => {
-  for (const [name, entry] of Object.entries(ENTRIES)) {
-    if (existsSync(path.join(ROOT, entry))) continue
-    say(`build: ${name} is left out, there is no ${entry}`)
-    delete ENTRIES[name]
-  }
+const bundles = async () => {
   // One by one: a fault in one of them leaves the others built.
   await settled(Object.entries(ENTRIES).map(([name, entry]) => bundle(name, entry)))
 }
@@ -77,28 +72,18 @@ const settled = async (promises) => {
   if (failure !== undefined) throw failure.reason
 }
 
-const sidekick = async (say) => {
-  const file = path.join(ROOT, 'deploy/build/sidekick.mjs')
-  if (!existsSync(file))
-    return say('build: sidekick is left out, there is no deploy/build/sidekick.mjs')
-  const { buildSidekick } = await import(pathToFileURL(file).href)
-  await buildSidekick(path.join(DIST, 'sidekick'))
-}
+const sidekick = () => buildSidekick(path.join(DIST, 'sidekick'))
 
 /** The bundle that runs in Temporal's sandbox; made once here, not by every worker at its start. */
-const workflows = async (say) => {
+const workflows = async () => {
   const workflowsPath = path.join(ROOT, 'workflows/index.ts')
-  if (!existsSync(workflowsPath))
-    return say('build: workflows are left out, there is no workflows/index.ts')
   const { bundleWorkflowCode } = await import('@temporalio/worker')
   const { code } = await bundleWorkflowCode({ workflowsPath, logger: quiet })
   await replaceFile(path.join(DIST, 'workflows.js'), code)
 }
 
-const page = async (say) => {
+const page = async () => {
   const configFile = path.join(ROOT, 'web/vite.config.ts')
-  if (!existsSync(configFile))
-    return say('build: the page is left out, there is no web/vite.config.ts')
   const vite = await import('vite')
   await vite.build({
     configFile,

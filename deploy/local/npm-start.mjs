@@ -21,6 +21,7 @@ if (refusal !== undefined) {
 }
 
 const { buildAll } = await import('../build/build.mjs')
-const tookMs = await buildAll({ say: (text) => process.stderr.write(`  ${text}\n`) })
-if (tookMs !== undefined) process.stderr.write(`  ✔ built (${(tookMs / 1000).toFixed(1)} s)\n`)
+const say = (text) => process.stderr.write(`  ${text}\n`)
+const tookMs = await buildAll({ onStale: () => say('building …') })
+if (tookMs !== undefined) say(`✔ built (${(tookMs / 1000).toFixed(1)} s)`)
 await import('../../dist/local.js')
