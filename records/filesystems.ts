@@ -1,4 +1,4 @@
-import { sql, type Selectable } from 'kysely'
+import type { Selectable } from 'kysely'
 import { DormouseError } from '../workflows/errors.ts'
 import type { Db, Queryable } from './database.ts'
 import { appendEvent } from './events.ts'
@@ -317,12 +317,3 @@ export const holdParts = async (tx: Queryable, keys: readonly string[]): Promise
   if (missing.length > 0)
     throw new DormouseError('SaveFailed', `parts are not in the store: ${missing.join(', ')}`)
 }
-
-/** Parts nobody refers to, no save in progress names, older than `olderThanMs`; `intended` ones included. */
-export const unreferencedParts = (db: Queryable, olderThanMs: number): Promise<{ key: string }[]> =>
-  db
-    .selectFrom('parts')
-    .select('key')
-    .where('created_at', '<', new Date(Date.now() - olderThanMs))
-    .where(sql<boolean>`not exists (select 1 from part_references r where r.part_key = parts.key)`)
-    .execute()

@@ -12,6 +12,8 @@ import { randomBytes, generateKeyPairSync } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { dropBucket } from '../../activities/testing/ground.ts'
+import { storeConfig } from '../../config/config.ts'
 import { openDatabase, type Db } from '../../records/database.ts'
 
 export const SERVICES = ['api', 'gateway', 'worker', 'data-worker'] as const
@@ -133,6 +135,8 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
       running.clear()
       await killSandboxes(stateDir)
       await db.destroy()
+      // Left behind, buckets fill the volumes of a store that several suites share.
+      await dropBucket(storeConfig(env)).catch(() => undefined)
       await onServer(serverUrl, `drop database if exists ${database} with (force)`)
       if (process.env['KEEP_STATE'] === undefined)
         await rm(stateDir, { recursive: true, force: true })
