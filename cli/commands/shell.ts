@@ -47,6 +47,7 @@ export const addShellCommand = (program: Command): void => {
 /** Wakes a sleeping compute if the user wants that, and waits for one that is on its way. */
 const awake = async (client: Client, compute: Compute, mayWake: boolean): Promise<Compute> => {
   let current = compute
+  if (current.state === 'running') return current
   if (current.state === 'hibernating')
     current = await withSpinner(`${compute.name} is being saved`, () => rest(client, current))
   if (current.state === 'hibernated') {

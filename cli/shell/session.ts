@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import type { Client } from '../../sdk/client.ts'
 import { openTerminal, type TerminalStatus } from '../../sdk/terminal.ts'
 import { verdictOn } from '../../sdk/verdict.ts'
@@ -80,13 +81,22 @@ export const attach = (client: Client, compute: Compute, terminalId: string): Pr
       resolve(ending)
     }
 
-    if (stdin.isTTY) stdin.setRawMode(true)
+    if (stdin.isTTY) makeRaw()
     stdin.on('data', onData).on('end', onEnd)
     stdin.resume()
     stdout.on('resize', onResize)
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, leave)
     terminal.connect()
   })
+
+/**
+ * Node's raw mode still turns every \n written into \r\n, which breaks programs that move the cursor
+ * down by \n; what setRawMode(false) restores was noted before.
+ */
+const makeRaw = (): void => {
+  process.stdin.setRawMode(true)
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] })
+}
 
 /** A line of ours between the lines of the shell. */
 const aside = (text: string): void =>
