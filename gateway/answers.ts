@@ -31,7 +31,7 @@ export const renderRefusal = (
 const PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 const problem = (refusal: Refusal) => ({
-  type: `https://dormouse.dev/errors#${refusal.code.toLowerCase()}`,
+  type: `urn:dormouse:error:${refusal.code.toLowerCase()}`,
   status: refusal.status,
   code: refusal.code,
   title: refusal.title,
