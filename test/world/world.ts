@@ -279,6 +279,7 @@ export class World {
       }),
       release: this.step('release', (input) => {
         this.fence(input)
+        this.sandboxes.delete(keyOf(input))
         this.transition(input, 'terminated', input.cause, undefined, {
           purge: input.purge,
           unsaved: input.unsaved,

@@ -83,7 +83,10 @@ test('an idle timeout can be changed while it runs', async () => {
   const args = { cause: USER, idleTimeoutMs: 500 }
   const { result } = await t.doors.command(input, 'extend', args, { waitMs: 5000 })
   expect(result?.idleTimeoutMs).toBe(500)
-  await t.until(input, 'hibernated')
+  // The row knows it a moment before the workflow does.
+  await expect
+    .poll(async () => (await t.doors.view(input.computeId))?.state, PATIENT)
+    .toBe('hibernated')
   await expect(
     t.doors.command(input, 'extend', { cause: USER, lifetimeMs: 1 }, { waitMs: 5000 }),
   ).rejects.toMatchObject({ name: 'InvalidState' })

@@ -31,7 +31,7 @@ export const { stop } = proxyActivities<ControlActivities>({
 })
 
 export const { release } = proxyActivities<ControlActivities>({
-  summary: 'close its rows, trash or purge its filesystem',
+  summary: 'stop its sandbox, close its rows, trash or purge its filesystem',
   startToCloseTimeout: '1m',
   heartbeatTimeout: HEARTBEAT,
   retry: UNTIL_DONE,

@@ -1,5 +1,5 @@
 /** Delete, from wherever it is: try to save what no snapshot has, then leave nothing behind. */
-import { record, release, save, stop } from '../effects.ts'
+import { record, release, save } from '../effects.ts'
 import { problemOf } from '../failures.ts'
 import { move, settle, settleServing, target, type Life } from '../life.ts'
 import { untilDeleted } from '../wait.ts'
@@ -22,7 +22,6 @@ export const remove = async (life: Life): Promise<void> => {
   for (const entry of life.queue.splice(0)) settle(life, entry, GONE)
   await record({ ...target(life), to: 'terminating', cause })
   if (memory.unsaved && memory.clock !== undefined) memory.unsaved = !(await savedInTime(life))
-  await stop({ ...target(life), to: null, cause, keepTree: false })
   await release({ ...target(life), cause, purge, unsaved: memory.unsaved })
   move(life, 'released', cause)
   delete memory.clock
