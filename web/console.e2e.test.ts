@@ -35,7 +35,9 @@ describe('the page', () => {
   const connected = () => page.locator('.terminal-foot span', { hasText: /^connected$/ }).waitFor()
   /** What the terminal shows, line by line as drawn. */
   const screen = () => page.locator('.xterm-rows').innerText()
-  const shows = (text: string) => expect.poll(screen, { timeout: PATIENCE_MS }).toContain(text)
+  const shows = async (text: string) => {
+    await expect.poll(screen, { timeout: PATIENCE_MS }).toContain(text)
+  }
 
   it('refuses a wrong password in words, and lets the right one in', async () => {
     await page.goto(stack.apiUrl)

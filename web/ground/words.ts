@@ -82,7 +82,7 @@ const fact = (key: string, value: unknown): string[] => {
   if (key.endsWith('Id') || key.endsWith('_id')) return []
   if (/bytes$/i.test(key) && typeof value === 'number')
     return [`${spaced(key.replace(/_?bytes$/i, ''))} ${size(value)}`]
-  if (/Ms$/.test(key) && typeof value === 'number')
+  if (key.endsWith('Ms') && typeof value === 'number')
     return [`${spaced(key.slice(0, -2))} ${duration(Math.round(value / 1000))}`]
   if (key === 'message' || key === 'name') return [String(value)]
   if (typeof value === 'object') return []
