@@ -14,7 +14,8 @@ const PLAIN_LINE_EVERY_MS = 5_000
 
 export const openBoard = (out: NodeJS.WriteStream = process.stderr): Board => {
   const busy = new Map<string, string>()
-  const moving = out.isTTY === true && process.env['CI'] === undefined
+  // A terminal that tells no width (0 columns) makes the spinner count endless lines.
+  const moving = out.isTTY === true && out.columns > 20 && process.env['CI'] === undefined
   // Ctrl-C is ours to answer: discardStdin would swallow it.
   const spinner = moving ? ora({ stream: out, discardStdin: false }) : undefined
   const line = (text: string): void => {
@@ -27,7 +28,7 @@ export const openBoard = (out: NodeJS.WriteStream = process.stderr): Board => {
     if (spinner === undefined) return
     if (busy.size === 0) return void spinner.stop()
     const parts = [...busy].map(([name, text]) => (text === '' ? name : `${name}: ${text}`))
-    spinner.text = parts.join('  ·  ').slice(0, Math.max(20, (out.columns ?? 80) - 4))
+    spinner.text = parts.join('  ·  ').slice(0, out.columns - 4)
     if (!spinner.isSpinning) spinner.start()
   }
   return {
