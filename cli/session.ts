@@ -56,21 +56,25 @@ const origin = (url: string): string => new URL(url).origin
 const storedAuth = (apiOrigin: string): Auth => {
   const anonymous = openClient({ apiOrigin, gatewayOrigin: apiOrigin, auth: noAuth })
   let used: string | undefined
+  let renewing: Promise<boolean> | undefined
+  const renew = async (): Promise<boolean> => {
+    const refused = used
+    const stored = await readCredentials()
+    if (stored === undefined) return false
+    if (stored.accessToken !== refused) return true
+    try {
+      const fresh = await anonymous.refresh(stored.refreshToken)
+      await writeCredentials({ ...stored, ...tokensOf(fresh) })
+      return true
+    } catch (error) {
+      if (isProblem(error) && error.status !== 401) throw error
+      return (await readCredentials())?.accessToken !== refused
+    }
+  }
   return {
     token: async () => (used = (await readCredentials())?.accessToken),
-    renew: async () => {
-      const stored = await readCredentials()
-      if (stored === undefined) return false
-      if (stored.accessToken !== used) return true
-      try {
-        const fresh = await anonymous.refresh(stored.refreshToken)
-        await writeCredentials({ ...stored, ...tokensOf(fresh) })
-        return true
-      } catch (error) {
-        if (isProblem(error) && error.status !== 401) throw error
-        return (await readCredentials())?.accessToken !== used
-      }
-    },
+    // A refresh token is good once: requests refused together share one renewal.
+    renew: () => (renewing ??= renew().finally(() => (renewing = undefined))),
   }
 }
 
