@@ -14,6 +14,8 @@ afterAll(() => t.close(), 30_000)
 const STEPS = [
   'write',
   'write',
+  'write',
+  'hibernate',
   'hibernate',
   'wake',
   'checkpoint',
@@ -22,6 +24,7 @@ const STEPS = [
   'drain',
   'refresh',
   'terminate',
+  'fail-save',
   'fail-save',
   'fail-provision',
   'fail-restore',
@@ -33,7 +36,7 @@ const lives = Number(process.env['DORMOUSE_RANDOM_LIVES'] ?? 20)
 test(`${lives} random lives: no file is lost, no generation doubled, nobody waits for ever, delete ends all`, async () => {
   const step = fc.record({
     do: fc.constantFrom(...STEPS),
-    thenMs: fc.constantFrom(0, 0, 20, 100, 400),
+    thenMs: fc.constantFrom(0, 20, 100, 400),
   })
   const sequence = fc.array(step, { minLength: 3, maxLength: 14 })
   await fc.assert(
@@ -107,7 +110,7 @@ const take = async (
       })
       return
     case 'fail-save':
-      return t.world.fail('save', 'StoreUnavailable', 4, id)
+      return t.world.fail('save', 'SaveFailed', 2, id)
     case 'fail-provision':
       return t.world.fail('provision', 'ProvisionFailed', 2, id)
     case 'fail-restore':
