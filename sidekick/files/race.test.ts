@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { StartedSidekick } from '../started/sidekick.ts'
 
+const PATIENCE_MS = 60_000
 const RACE_MS = 11_000
 
 let sidekick: StartedSidekick
@@ -19,7 +20,7 @@ afterAll(() => sidekick?.stop())
 /** Swaps a folder for a link that leads outside, and back, by rename: there is always one of them. */
 const swapper = (out: string) => `
 import { mkdirSync, symlinkSync, renameSync, writeFileSync, rmSync } from 'node:fs'
-for (const end = Date.now() + ${RACE_MS + 2000}; Date.now() < end; ) {
+for (const end = Date.now() + ${RACE_MS + PATIENCE_MS}; Date.now() < end; ) {
   try {
     mkdirSync('d1/deep', { recursive: true })
     writeFileSync('d1/file', 'inside'); writeFileSync('d1/deep/file', 'inside')
@@ -34,7 +35,7 @@ for (const end = Date.now() + ${RACE_MS + 2000}; Date.now() < end; ) {
 
 it(
   'a folder swapped for a link in a loop never lets a read, write, list or remove outside',
-  { timeout: RACE_MS + 20_000 },
+  { timeout: RACE_MS + PATIENCE_MS + 20_000 },
   async () => {
     await writeFile(join(sidekick.home, 'swapper.mjs'), swapper(outside))
     const node = process.execPath
@@ -62,8 +63,10 @@ it(
       count(await sidekick.ask('/v1/files?path=swap/deep&recursive=1', { method: 'DELETE' }))
     }
     const end = Date.now() + RACE_MS
+    /** Folders were met, and links were met and refused: a busy machine may need longer for it. */
+    const met = () => [200, 422].every((status) => (seen.get(status) ?? 0) > 10)
     const attacker = async () => {
-      while (Date.now() < end) await attack()
+      while (Date.now() < end || (!met() && Date.now() < end + PATIENCE_MS)) await attack()
     }
     await Promise.all([attacker(), attacker(), attacker(), attacker()])
     expect((await readdir(outside, { recursive: true })).sort()).toEqual([
@@ -72,8 +75,6 @@ it(
       'file',
     ])
     expect(await readFile(join(outside, 'deep/file'), 'utf8')).toBe('SECRET')
-    // The race was one: folders were met, links were met and refused.
-    expect(seen.get(200) ?? 0).toBeGreaterThan(10)
-    expect(seen.get(422) ?? 0).toBeGreaterThan(10)
+    expect(met(), `no race, no test: ${JSON.stringify([...seen])}`).toBe(true)
   },
 )

@@ -124,11 +124,11 @@ test('a freeze ends by itself when its lease runs out, and an archive begun in i
   const noise = readFileSync(process.execPath).subarray(0, 60_000_000)
   for (let i = 0; i < 300; i++)
     writeFileSync(join(sidekick.roots.home, `${i}`), noise.subarray(i * 200_000, (i + 1) * 200_000))
-  await sidekick.freeze({ leaseMs: 400 })
+  await sidekick.freeze({ leaseMs: 3_000 })
   const body = { saveId: 's1', baseSaveId: null, trees: ['home', 'env'] }
   const response = await sidekick.open('POST', '/v1/archive', body)
   expect(response.statusCode).toBe(200)
-  await sleep(800) // nobody reads: the lease runs out in the middle of the stream
+  await sleep(4_000) // nobody reads: the lease runs out in the middle of the stream
   expect(await sidekick.state()).toBe('open')
   await expect(response.toArray()).rejects.toThrow()
   expect((await sidekick.call('GET', '/v1/saves/s1')).status).toBe(404)
@@ -139,12 +139,12 @@ test('a freeze ends by itself when its lease runs out, and an archive begun in i
 
 test('asked again, a freeze gets a new lease', async () => {
   const sidekick = await openSidekick()
-  await sidekick.freeze({ leaseMs: 300 })
-  await sleep(200)
-  await sidekick.freeze({ leaseMs: 600 })
-  await sleep(300)
+  await sidekick.freeze({ leaseMs: 1_500 })
+  await sleep(1_000)
+  await sidekick.freeze({ leaseMs: 3_000 })
+  await sleep(1_500)
   expect(await sidekick.state()).toBe('frozen')
-  await sleep(500)
+  await sleep(3_000)
   expect(await sidekick.state()).toBe('open')
 })
 
