@@ -66,7 +66,7 @@ export type History = Awaited<
 
 let bundle: Promise<WorkflowBundleWithSourceMap> | undefined
 
-/** `cached: false`: every workflow task replays the whole run, so that any non-determinism shows. */
+/** `cached: false`: computes push each other out of the cache and are replayed all the time, so that any non-determinism shows. */
 export const startTemporalWorld = async (
   { cached } = { cached: process.env['DORMOUSE_TEST_UNCACHED'] !== '1' },
 ): Promise<TemporalWorld> => {
@@ -90,7 +90,7 @@ export const startTemporalWorld = async (
     workflowBundle,
     activities: world.control(),
     interceptors: { activity: [heartbeats, namedErrors] },
-    ...(cached ? {} : { maxCachedWorkflows: 0 }),
+    ...(cached ? {} : { maxCachedWorkflows: 1 }),
   })
   const data = await Worker.create({
     ...common,

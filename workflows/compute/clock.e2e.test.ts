@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventCount, keepHistories } from '../../test/world/histories.ts'
-import { startTemporalWorld, USER, type TemporalWorld } from '../../test/world/temporal-world.ts'
+import {
+  PATIENT,
+  startTemporalWorld,
+  USER,
+  type TemporalWorld,
+} from '../../test/world/temporal-world.ts'
 
 let t: TemporalWorld
 beforeAll(async () => {

@@ -7,7 +7,7 @@ import type { ComputeInput } from './contract.ts'
 
 let t: TemporalWorld
 beforeAll(async () => {
-  t = await startTemporalWorld()
+  t = await startTemporalWorld({ cached: false })
 }, 60_000)
 afterAll(() => t.close(), 30_000)
 
