@@ -3,7 +3,7 @@ import { findCompute } from '../records/computes.ts'
 import { findFilesystem, findSnapshot, listSnapshots } from '../records/filesystems.ts'
 import { readEvents } from '../records/events.ts'
 import type { Cause } from '../workflows/compute/contract.ts'
-import { HAS_ZSTD, startGround, type Ground } from './testing/ground.ts'
+import { startGround, type Ground } from './testing/ground.ts'
 
 const cause: Cause = { reason: 'user', actor: 'user:suite' }
 /** Names, types, modes, links and contents of everything, as one text. */
@@ -31,7 +31,7 @@ const sleepOnIt = async (computeId: string, generation: number) => {
   return outcome
 }
 
-describe.skipIf(!HAS_ZSTD)('a compute on real ground', () => {
+describe('a compute on real ground', () => {
   it('is there within a second, knows its env, and wakes with every file as it was', async () => {
     const id = await ground.newCompute({ env: { GREETING: 'hello there' } })
     const startedAt = performance.now()

@@ -8,7 +8,7 @@ import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
 import type { Cause } from '../workflows/compute/contract.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { createControlActivities, createDataActivities } from './index.ts'
-import { HAS_ZSTD, startGround, type Ground } from './testing/ground.ts'
+import { startGround, type Ground } from './testing/ground.ts'
 
 const cause: Cause = { reason: 'user', actor: 'user:suite' }
 
@@ -129,7 +129,7 @@ describe('an answer that was lost', () => {
     expect(lost).toContain('runtime.stop')
   })
 
-  it.skipIf(!HAS_ZSTD)('of a hibernation and the wake after it: every file, one head', async () => {
+  it('of a hibernation and the wake after it: every file, one head', async () => {
     const lost = await eachAnswer(async ({ control, data }) => {
       const id = await ground.newCompute()
       const target = { computeId: id, generation: 1 }

@@ -27,7 +27,6 @@ import type { ControlDeps, WorkflowDoors } from '../control-deps.ts'
 import { createControlActivities, createDataActivities } from '../index.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
-export const HAS_ZSTD = process.versions.node.split('.').map(Number)[0]! >= 24
 
 export type Ground = Awaited<ReturnType<typeof startGround>>
 

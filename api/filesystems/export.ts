@@ -87,8 +87,9 @@ const copyEntry = (tar: Pack, header: Header, body: Readable): Promise<void> =>
     }
   })
 
-const zstd = (): { compress(): Transform; decompress(): Transform } => {
-  const { createZstdCompress, createZstdDecompress } = zlib as unknown as Record<
+/** Errors: Unavailable on a Node whose zlib has no zstd, saying what to do. */
+export const zstd = (from: object = zlib): { compress(): Transform; decompress(): Transform } => {
+  const { createZstdCompress, createZstdDecompress } = from as Record<
     string,
     (() => Transform) | undefined
   >
