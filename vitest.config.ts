@@ -10,6 +10,21 @@ const serverSuite = {
   teardownTimeout: 30_000,
 } as const
 
+const unitProject = (name: string, ...exclude: readonly string[]) => ({
+  extends: true as const,
+  test: {
+    name,
+    include: ['**/*.test.{ts,tsx}'],
+    exclude: [
+      ...configDefaults.exclude,
+      'dist/**',
+      '**/*.e2e.test.{ts,tsx}',
+      '**/*.faults.test.{ts,tsx}',
+      ...exclude,
+    ],
+  },
+})
+
 /** With DORMOUSE_TEST_REPORTS, a folder, each run also leaves its results there as JSON. */
 const reports = process.env['DORMOUSE_TEST_REPORTS']
 const reporters =
@@ -22,19 +37,9 @@ export default defineConfig({
     reporters: reporters as ['default'],
     exclude: [...configDefaults.exclude, 'dist/**'],
     projects: [
-      {
-        extends: true,
-        test: {
-          name: 'unit',
-          include: ['**/*.test.{ts,tsx}'],
-          exclude: [
-            ...configDefaults.exclude,
-            'dist/**',
-            '**/*.e2e.test.{ts,tsx}',
-            '**/*.faults.test.{ts,tsx}',
-          ],
-        },
-      },
+      unitProject('unit'),
+      // The sidekick and its saves run on the packaged Node alone, which has zstd.
+      unitProject('unit-any-node', 'sidekick/**'),
       { extends: true, test: { name: 'e2e', include: ['**/*.e2e.test.{ts,tsx}'], ...serverSuite } },
       {
         extends: true,
