@@ -83,6 +83,22 @@ test('a tree of processes that forks all the time is stopped whole, and goes on 
   expect(portrait(sidekick.roots)).not.toEqual(still)
 }, 20_000)
 
+test('programs that start others by vfork all the time are stopped too', async () => {
+  const sidekick = await openSidekick()
+  const python = `import subprocess
+while True: subprocess.run(['true'])`
+  for (let n = 0; n < 3; n++) await sidekick.background(`python3 -c "${python}"`)
+  await sleep(500)
+  for (let round = 0; round < 15; round++) {
+    const startedAt = performance.now()
+    const answer = await sidekick.freeze()
+    expect(answer.status, answer.bytes.toString()).toBe(200)
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    await sidekick.thaw()
+    await sleep(20)
+  }
+})
+
 test('while frozen no command starts and no file is written; after the thaw they do', async () => {
   const sidekick = await openSidekick()
   await sidekick.freeze()

@@ -6,7 +6,7 @@ import { StoppedProcesses } from './stopped-processes.ts'
 
 type Needs = Pick<SidekickContext, 'life' | 'activity' | 'gate' | 'processes'>
 
-/** A process in uninterruptible sleep holds a freeze up for at most this long. */
+/** Half the lease at most: the rest is for the save. */
 const STOP_WITHIN_MS = 10_000
 
 /**
@@ -54,7 +54,7 @@ export class Freezer {
           activity: activity.reason(onlyIfIdleForMs) ?? 'unknown',
         })
       life.to('frozen')
-      this.#freezing = this.#stopAll(performance.now() + Math.min(leaseMs, STOP_WITHIN_MS))
+      this.#freezing = this.#stopAll(performance.now() + Math.min(leaseMs / 2, STOP_WITHIN_MS))
     }
     this.#epoch = epoch
     this.#endLease()

@@ -144,7 +144,7 @@ export class TestSidekick {
     }
     // Users' processes outlive a sidekick that was killed, unless a pid namespace ends them.
     for (let left = this.#users(); left.length > 0; left = this.#users())
-      for (const pid of left) process.kill(pid, 'SIGKILL')
+      for (const pid of left) endProcess(pid)
   }
 
   #users(): readonly number[] {
@@ -156,6 +156,14 @@ export class TestSidekick {
         return []
       }
     })
+  }
+}
+
+const endProcess = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // it ended by itself
   }
 }
 

@@ -10,7 +10,7 @@ interface ProcessList {
 const FIRST_WAIT_MS = 1
 const LONGEST_WAIT_MS = 20
 /** So long a process may take to reach its stop before its children are looked at. */
-const STUCK_AFTER_MS = 100
+const STUCK_AFTER_MS = 50
 const STILL = new Set(['T', 't', 'Z', 'X', 'x'])
 
 /** Processes stopped by us; those their user had stopped before stay as they were. */

@@ -12,10 +12,13 @@ interface Zstd {
 }
 interface ZstdOptions {
   readonly chunkSize: number
+  readonly readableHighWaterMark: number
   readonly params: Readonly<Record<number, number>>
 }
 
-const CHUNK_BYTES = 1024 * 1024
+const CHUNK_BYTES = 256 * 1024
+/** How far zstd may run ahead on its thread while ours reads or writes files. */
+const AHEAD_BYTES = 4 * 1024 * 1024
 /** The fastest: most of a tree is written once and read rarely. */
 const LEVEL = 1
 /** 8 MiB: more than our level ever uses, and all a hostile frame may make us allocate. */
@@ -31,6 +34,7 @@ export const compressor = (): Transform => {
   const { createZstdCompress, constants } = zstd()
   return createZstdCompress({
     chunkSize: CHUNK_BYTES,
+    readableHighWaterMark: AHEAD_BYTES,
     params: {
       [constants['ZSTD_c_compressionLevel'] ?? 0]: LEVEL,
       [constants['ZSTD_c_checksumFlag'] ?? 0]: 1,
@@ -43,6 +47,7 @@ export const decompressor = (): Transform => {
   const { createZstdDecompress, constants } = zstd()
   return createZstdDecompress({
     chunkSize: CHUNK_BYTES,
+    readableHighWaterMark: AHEAD_BYTES,
     params: { [constants['ZSTD_d_windowLogMax'] ?? 0]: LARGEST_WINDOW_LOG },
   })
 }
