@@ -5,7 +5,8 @@ const serverSuite = {
   // One stack at a time: the suites kill processes and measure time.
   fileParallelism: false,
   globalSetup: ['test/support/servers.ts'],
-  testTimeout: 120_000,
+  // A hang is a failure; a busy machine is not.
+  testTimeout: 400_000,
   hookTimeout: 180_000,
   teardownTimeout: 30_000,
 } as const

@@ -8,7 +8,7 @@ export interface CuttableProxy {
   pass(): void
   /** Open connections are reset, new ones too. */
   refuse(): void
-  /** Each new connection is reset once that many bytes have gone towards the server. */
+  /** Once that many bytes have gone towards the server, that connection is reset and new ones are refused. */
   cutAfter(bytes: number): void
   close(): Promise<void>
 }
@@ -27,7 +27,6 @@ export const startCuttableProxy = (target: {
       return
     }
     const upstream = connect(target)
-    let left = limit
     for (const socket of [client, upstream]) {
       socket.setNoDelay(true)
       open.add(socket)
@@ -35,8 +34,9 @@ export const startCuttableProxy = (target: {
       socket.on('close', () => open.delete(socket))
     }
     client.on('data', (bytes) => {
-      left -= bytes.length
-      if (left >= 0) return
+      limit -= bytes.length
+      if (limit >= 0) return
+      limit = 0
       faults += 1
       client.resetAndDestroy()
       upstream.resetAndDestroy()
