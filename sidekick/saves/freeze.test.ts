@@ -6,7 +6,7 @@ import { EPOCH, openSidekick, startSidekick, stopSidekicks } from './sidekick-fo
 import { makeRoots, portrait, putBack, removeFolders } from './trees-for-tests.ts'
 
 // Each starts real processes, on machines that may be busy.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 afterEach(async () => {
   await stopSidekicks()

@@ -13,11 +13,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import fc from 'fast-check'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { mkfifo, setMtimeNs, setUserAttribute } from './libc.ts'
 import type { SavedIndex } from './saved-index.ts'
 import { bytesOf, fromText, type TreeRoots } from './tree-path.ts'
 import { makeRoots, portrait, putBack, removeFolders, takeSave } from './trees-for-tests.ts'
+
+vi.setConfig({ hookTimeout: 60_000 })
 
 afterEach(removeFolders)
 

@@ -7,7 +7,7 @@ import { openSidekick, startSidekick, stopSidekicks } from './sidekick-for-tests
 import { portrait, removeFolders } from './trees-for-tests.ts'
 
 // Each starts real processes, on machines that may be busy.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 afterEach(async () => {
   await stopSidekicks()

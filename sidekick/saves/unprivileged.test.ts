@@ -11,7 +11,7 @@ const NOBODY = 65_534
 const asRoot = process.geteuid?.() === 0
 let roots: TreeRoots
 
-vi.setConfig({ testTimeout: 30_000 })
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 /** A compute's user is nobody special: no mode is overridden for it. */
 beforeEach(() => {
