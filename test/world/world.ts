@@ -309,18 +309,22 @@ export class World {
           return { kind: 'called_off', activity: 'terminal:main' }
         if (input.mode !== 'checkpoint') box.frozen = true
         const files = [...box.tree]
+        // What is written while the bytes travel is not in this save: it is dirty again.
+        const changed = box.dirty
+        box.dirty = false
         await new Promise((resolve) => setTimeout(resolve, 5))
         if (!box.live) throw this.error('SandboxGone', 'it died during the save')
         this.snapshots += 1
         const snapshotId = `snapshot-${this.snapshots}`
-        if (fs.writer !== input.generation)
+        if (fs.writer !== input.generation) {
+          box.dirty = true
           return { kind: 'forked', filesystemId: `fork-${input.computeId}`, snapshotId }
-        if (!box.dirty && fs.head !== null) return { kind: 'clean', snapshotId: fs.head }
+        }
+        if (!changed && fs.head !== null) return { kind: 'clean', snapshotId: fs.head }
         const lost = this.snapshotFiles(input.computeId).filter((file) => !files.includes(file))
         if (lost.length > 0) this.violations.push(`snapshot without ${lost.join(', ')}`)
         fs.snapshots.set(snapshotId, files)
         fs.head = snapshotId
-        box.dirty = false
         return {
           kind: 'published',
           snapshotId,
