@@ -16,18 +16,20 @@ describe('files, at the catalogue’s figures', () => {
   })
   afterAll(() => stack?.stop())
 
-  it('D1: 10 cycles by request, 10,000 small files and 64 MiB, give every file back', () =>
-    keepsEveryFile(visitor, { cycles: 10, by: 'request', smallFiles: 10_000, contiguousMib: 64 }))
+  const cycles = figure(10, 3)
+  it(`D1: ${cycles} cycles by request, 10,000 small files and 64 MiB, give every file back`, () =>
+    keepsEveryFile(visitor, { cycles, by: 'request', smallFiles: 10_000, contiguousMib: 64 }))
 
-  it('D2: 10 cycles by the idle timer give every file back', () =>
-    keepsEveryFile(visitor, { cycles: 10, by: 'idle timer', smallFiles: 2_000, contiguousMib: 8 }))
+  it(`D2: ${cycles} cycles by the idle timer give every file back`, () =>
+    keepsEveryFile(visitor, { cycles, by: 'idle timer', smallFiles: 2_000, contiguousMib: 8 }))
 
-  it('D3: 10 hibernations under a writer lose no acknowledged write', () =>
-    keepsAcknowledgedWrites(visitor, 10))
+  it(`D3: ${cycles} hibernations under a writer lose no acknowledged write`, () =>
+    keepsAcknowledgedWrites(visitor, cycles))
 
-  it('D4: 25 kills while 4 computes save: 100 saves at the risk of a kill', async () => {
+  const kills = figure(25, 6)
+  it(`D4: ${kills} kills while 4 computes save`, async () => {
     const result = await survivesKilledSaves(stack, visitor, {
-      kills: 25,
+      kills,
       atOnce: 4,
       smallFiles: 500,
       contiguousMib: 8,

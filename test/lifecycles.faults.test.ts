@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
+import { figure } from './figures.ts'
 import { survivesKillStorm } from './promises/lifecycles.ts'
 import { answersLegallyUnderRaces } from './promises/commands-at-once.ts'
 import { startStack, type Stack } from './support/stack.ts'
@@ -13,9 +14,10 @@ describe('whole lives, at the catalogue’s figures', () => {
   })
   afterAll(() => stack?.stop())
 
-  it('R1: 100 lives, 4 at once, every service killed in turn every 5–10 s', async () => {
+  const lives = figure(100, 20)
+  it(`R1: ${lives} lives, 4 at once, every service killed in turn every 5–10 s`, async () => {
     const result = await survivesKillStorm(stack, visitor, {
-      lifecycles: 100,
+      lifecycles: lives,
       atOnce: 4,
       kill: ['worker', 'data-worker', 'api', 'gateway'],
       everyMs: [5_000, 10_000],
@@ -23,6 +25,7 @@ describe('whole lives, at the catalogue’s figures', () => {
     console.log('R1', result)
   })
 
-  it('R8: 50 wakes, hibernates and deletes at once in all pairs answer legally', () =>
-    answersLegallyUnderRaces(visitor, 50))
+  const atOnce = figure(50, 20)
+  it(`R8: ${atOnce} wakes, hibernates and deletes at once in all pairs answer legally`, () =>
+    answersLegallyUnderRaces(visitor, atOnce))
 })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
+import { figure } from './figures.ts'
 import { staysUpWithoutTheStore, survivesCutUploads } from './promises/store-outage.ts'
 import {
   rebuildsFromRows,
@@ -33,17 +34,20 @@ describe('outages and operators, at the catalogue’s figures', () => {
     await temporal?.stop()
   })
 
-  it('D7: 10 min without the store: the compute stays up, says so, and is saved after', async () => {
-    console.log('D7', await staysUpWithoutTheStore(visitor, store, 600_000))
+  const awayMs = figure(600_000, 60_000)
+  it(`D7: ${awayMs / 1000} s without the store: the compute stays up, says so, and is saved after`, async () => {
+    console.log('D7', await staysUpWithoutTheStore(visitor, store, awayMs))
   })
 
-  it('D4: 20 uploads cut at a random byte', () => survivesCutUploads(visitor, store, 20))
+  const cuts = figure(20, 6)
+  it(`D4: ${cuts} uploads cut at a random byte`, () => survivesCutUploads(visitor, store, cuts))
 
   it('terminate, reset and cancel in the Temporal UI lose nothing', () =>
     survivesOperators(stack, visitor))
 
-  it('R3: 20 kills of the Temporal server', () =>
-    survivesTemporalKills(stack, visitor, temporal, 20))
+  const kills = figure(20, 5)
+  it(`R3: ${kills} kills of the Temporal server`, () =>
+    survivesTemporalKills(stack, visitor, temporal, kills))
 
   it('Temporal’s data lost whole is rebuilt from rows and sandboxes', () =>
     rebuildsFromRows(stack, visitor, temporal))

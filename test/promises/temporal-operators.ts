@@ -36,13 +36,14 @@ const survivesBlow = async (
   }
   await Promise.allSettled(pending)
   await strike(temporal, `compute-${id}`, blow)
+  // a cancel means hibernate, whenever it comes; a wake before that would only be overtaken by it
+  if (blow === 'cancel') await visitor.until(id, 'hibernated', 120_000)
   // whatever it was doing, a wake by its owner brings every file back
   await insist(async () => {
     const compute = await client.computes.get(id)
     if (compute.state === 'running') return
     await client.computes.wake(id, { wait: 30 })
   }, 120_000)
-  if (blow === 'cancel') await sleep(1_000)
   await insist(() => client.computes.wake(id, { wait: 60 }))
   await visitor.until(id, 'running', 120_000)
   expect(await visitor.hashTree(id), `${blow} while ${state}`).toBe(before)
@@ -104,7 +105,7 @@ export const survivesTemporalKills = async (
   }
   await insist(() => client.computes.remove(id, { wait: 60, purge: true }))
   await visitor.until(id, 'terminated', 120_000)
-  expect(await sandboxPids(stack.stateDir)).toEqual([])
+  expect(await sandboxPids(stack.stateDir, id)).toEqual([])
 }
 
 /** Temporal's data is lost whole; rows and sandboxes rebuild it. */

@@ -156,13 +156,13 @@ export const freePort = (): Promise<number> =>
     })
   })
 
-/** Pids of processes whose command line names this state directory: the sandboxes of this stack. */
-export const sandboxPids = async (stateDir: string): Promise<number[]> => {
+/** Pids of processes whose command line names this state directory: the sandboxes of this stack, or of one compute. */
+export const sandboxPids = async (stateDir: string, computeId = ''): Promise<number[]> => {
   const pids: number[] = []
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name)) continue
     const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '')
-    if (line.includes(`${stateDir}/computes/`)) pids.push(Number(name))
+    if (line.includes(`${stateDir}/computes/${computeId}`)) pids.push(Number(name))
   }
   return pids
 }
