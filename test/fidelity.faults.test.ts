@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
+import { figure } from './figures.ts'
 import {
   keepsAcknowledgedWrites,
   keepsEveryFile,
