@@ -20,14 +20,16 @@ afterAll(() => sidekick?.stop())
 /** Swaps a folder for a link that leads outside, and back, by rename: there is always one of them. */
 const swapper = (out: string) => `
 import { mkdirSync, symlinkSync, renameSync, writeFileSync, rmSync } from 'node:fs'
+// Long enough to be met, short enough to change under who met it.
+const stay = () => { for (const until = performance.now() + Math.random() * 2; performance.now() < until; ); }
 for (const end = Date.now() + ${RACE_MS + PATIENCE_MS}; Date.now() < end; ) {
   try {
     mkdirSync('d1/deep', { recursive: true })
     writeFileSync('d1/file', 'inside'); writeFileSync('d1/deep/file', 'inside')
     symlinkSync(${JSON.stringify(out)}, 'l1')
     for (let i = 0; i < 200; i++) {
-      renameSync('d1', 'swap'); renameSync('swap', 'd1')
-      renameSync('l1', 'swap'); renameSync('swap', 'l1')
+      renameSync('d1', 'swap'); stay(); renameSync('swap', 'd1')
+      renameSync('l1', 'swap'); stay(); renameSync('swap', 'l1')
     }
     rmSync('d1', { recursive: true }); rmSync('l1')
   } catch { rmSync('d1', { recursive: true, force: true }); rmSync('l1', { force: true }); rmSync('swap', { recursive: true, force: true }) }

@@ -118,8 +118,13 @@ test(
     const to = makeRoots()
     const folder = join(to.home, '..')
     const tar = spawn('tar', ['-x', '-p', '-C', folder], { stdio: ['pipe', 'ignore', 'ignore'] })
-    await pipeline(inPieces(save.bytes), decompressor(), tar.stdin)
-    await once(tar, 'close')
+    const ended = once(tar, 'close')
+    // Tar stops reading at the end marker; the zeros that pad the last record may then find no reader.
+    await pipeline(inPieces(save.bytes), decompressor(), tar.stdin).catch((error: unknown) => {
+      const { code } = error as NodeJS.ErrnoException
+      if (code !== 'EPIPE' && code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
+    })
+    expect((await ended)[0]).toBe(0)
     // Tar knows neither our records for names that are not UTF-8 nor libarchive's attributes.
     const known = (lines: readonly string[]): readonly string[] =>
       lines.filter((line) => !/not-utf8|ÿ|ï¿½|"home"|"home\/(attributes|many)"/.test(line))
