@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { requireCompute } from '../records/computes.ts'
 import { findSandbox } from '../records/generations.ts'
 import type { ComputeState } from '../workflows/compute/contract.ts'
@@ -6,6 +7,8 @@ import type { ControlDeps } from './control-deps.ts'
 import { createStop } from './stop.ts'
 
 const HELLO_WITHIN_MS = 3_000
+/** A save whose workflow was terminated hears of it by its heartbeat, within this, and thaws. */
+const ORPHANED_SAVE_ENDS_MS = 10_000
 
 /** Row and runtime as they are; a sandbox that a dead save left frozen goes on, if it still can. */
 export const createRecall = (
@@ -18,7 +21,7 @@ export const createRecall = (
     const found = await requireCompute(db, computeId)
     const target = { computeId, generation: found.generation }
     let sandbox = await runtime.inspect(target)
-    if (sandbox === 'live' && (await letGoOn(target)) === 'saved') {
+    if (sandbox === 'live' && (await outcomeOfSave(found.state, target)) === 'saved') {
       await finishHibernation(found.state, target)
       sandbox = 'gone'
     }
@@ -32,6 +35,21 @@ export const createRecall = (
       ...(row.problem === null ? {} : { problem: row.problem }),
       ...(row.delete_requested === null ? {} : { deleteRequested: row.delete_requested }),
     }
+  }
+
+  /** A save of a run that is gone may still be at work: judged before its end, it would end behind our back. */
+  async function outcomeOfSave(state: ComputeState, target: Target): Promise<'saved' | 'going on'> {
+    if (state === 'hibernating' && !(await isRetired(target))) await sleep(ORPHANED_SAVE_ENDS_MS)
+    return letGoOn(target)
+  }
+
+  async function isRetired(target: Target): Promise<boolean> {
+    const binding = await findSandbox(db, target)
+    if (binding === undefined || binding.address === null) return false
+    return sidekick.hello(binding.address, HELLO_WITHIN_MS).then(
+      ({ state }) => state === 'retired',
+      () => false,
+    )
   }
 
   async function letGoOn(target: Target): Promise<'saved' | 'going on'> {
