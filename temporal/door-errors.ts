@@ -18,6 +18,13 @@ export const isOver = (error: unknown): boolean =>
     (one) => isGrpcServiceError(one) && (one.code === DEADLINE_EXCEEDED || one.code === CANCELLED),
   )
 
+/**
+ * The server answers so when a worker completed its task without looking at the update, which happens
+ * when many come at once. Nothing was done; the same call may be made again.
+ */
+export const isUntouched = (error: unknown): boolean =>
+  chain(error).some((one) => one instanceof ApplicationFailure && one.type === 'UnprocessedUpdate')
+
 export const asDormouseError = (error: unknown): DormouseError => {
   if (error instanceof DormouseError) return error
   if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError) {

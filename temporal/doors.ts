@@ -6,6 +6,7 @@ import {
   type Client,
   type WorkflowStartOptions,
 } from '@temporalio/client'
+import pRetry from 'p-retry'
 import {
   OBSERVED_SIGNAL,
   SETTLED_UPDATE,
@@ -20,7 +21,7 @@ import {
 } from '../workflows/compute/contract.ts'
 import type { compute } from '../workflows/index.ts'
 import * as keys from '../workflows/search-attributes.ts'
-import { asDormouseError, isOver } from './door-errors.ts'
+import { asDormouseError, isOver, isUntouched } from './door-errors.ts'
 import { taskQueues } from './task-queues.ts'
 
 export interface ComputeDoors {
@@ -61,7 +62,17 @@ export const computeDoors = (
     }
   }
 
-  const update = async <T>(
+  const update = <T>(
+    ...call: Parameters<typeof updateOnce>
+  ): Promise<{ result?: T; settled: boolean }> =>
+    pRetry(() => updateOnce<T>(...call), {
+      retries: 6,
+      minTimeout: 50,
+      randomize: true,
+      shouldRetry: ({ error }) => isUntouched(error),
+    })
+
+  const updateOnce = async <T>(
     input: ComputeInput,
     name: string,
     args: unknown[],

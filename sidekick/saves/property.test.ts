@@ -1,9 +1,11 @@
 import {
-  appendFileSync,
   chmodSync,
+  closeSync,
+  constants,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -93,6 +95,11 @@ test('after any edits, the parts in order make an equal tree', async () => {
   )
 }, 120_000)
 
+/** What lies there may by now be a fifo, whose opening would wait for a reader for ever. */
+const OPEN = constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK
+const WRITE = OPEN | constants.O_TRUNC
+const APPEND = OPEN | constants.O_APPEND
+
 /** Edits that the file system refuses are simply not made. */
 const attempt = (roots: TreeRoots, each: Exclude<Edit, { do: 'save' }>, step: number): void => {
   try {
@@ -108,9 +115,9 @@ const apply = (roots: TreeRoots, each: Exclude<Edit, { do: 'save' }>, step: numb
   const where = at(each.path)
   switch (each.do) {
     case 'write':
-      return writeFileSync(where, `${step} `.repeat(each.size / 4))
+      return writeWith(WRITE, where, `${step} `.repeat(each.size / 4))
     case 'append':
-      return appendFileSync(where, `+${step}`)
+      return writeWith(APPEND, where, `+${step}`)
     case 'mkdir':
       return mkdirSync(where)
     case 'rename':
@@ -144,6 +151,15 @@ const apply = (roots: TreeRoots, each: Exclude<Edit, { do: 'save' }>, step: numb
       return lstatSync(where).isFile()
         ? setUserAttribute(where, 'user.a', Buffer.from(each.value))
         : undefined
+  }
+}
+
+const writeWith = (flags: number, where: Buffer, text: string): void => {
+  const fd = openSync(where, flags)
+  try {
+    writeFileSync(fd, text)
+  } finally {
+    closeSync(fd)
   }
 }
 
