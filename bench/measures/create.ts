@@ -38,7 +38,7 @@ const emptyWorkflow = async (env: Readonly<Record<string, string>>) => {
     connection,
     namespace: env['TEMPORAL_NAMESPACE'] ?? 'default',
     taskQueue,
-    workflowsPath: fileURLToPath(new URL('../bench/empty-workflow.ts', import.meta.url)),
+    workflowsPath: fileURLToPath(new URL('../empty-workflow.ts', import.meta.url)),
     activities: { nothing: async () => {} },
   })
   const running = worker.run()

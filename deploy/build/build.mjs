@@ -27,7 +27,6 @@ const ENTRIES = {
   'data-worker': 'temporal/data-worker.ts',
   cli: 'cli/main.ts',
   demo: 'deploy/local/demo.ts',
-  bench: 'bench/main.ts',
 }
 
 /** Builds what is stale; answers how long it took, or undefined when dist/ was up to date. */
