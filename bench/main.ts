@@ -44,9 +44,14 @@ try {
   const visitor = await visit(stack)
   for (const name of chosen) {
     console.error(`measuring ${name} …`)
-    const found = await MEASURES[name]!({ stack, visitor, quick: values.quick })
-    figures.push(...found)
-    if (values.json) for (const one of found) console.log(JSON.stringify(one))
+    try {
+      const found = await MEASURES[name]!({ stack, visitor, quick: values.quick })
+      figures.push(...found)
+      if (values.json) for (const one of found) console.log(JSON.stringify(one))
+    } catch (error) {
+      console.error(`${name} could not be measured:`, error)
+      process.exitCode = 1
+    }
   }
 } finally {
   await stack.stop()

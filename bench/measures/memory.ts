@@ -1,6 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { timings } from '../../config/config.ts'
+import { computeInput, requireCompute } from '../../records/computes.ts'
 import { newId } from '../../records/ids.ts'
+import { computeDoors } from '../../temporal/doors.ts'
+import { taskQueues } from '../../temporal/task-queues.ts'
+import { forEachAtOnce } from '../../test/support/at-once.ts'
 import { temporalClient } from '../../test/support/temporal-histories.ts'
 import { SERVICES, sandboxPids, type Stack } from '../../test/support/stack.ts'
 import type { Bench, Measure } from '../bench.ts'
@@ -29,25 +34,24 @@ export const memory: Measure = async (bench) => {
   ]
 }
 
-/** Rows as a hibernation leaves them; the janitor gives each its workflow back, as after a restore. */
+/** Rows as a hibernation leaves them, each given a workflow as the janitor would. */
 const hibernated = async ({ stack }: Bench, likeId: string, count: number): Promise<void> => {
-  const like = await stack.db
-    .selectFrom('computes')
-    .selectAll()
-    .where('id', '=', likeId)
-    .executeTakeFirstOrThrow()
-  const filesystem = await stack.db
+  const { db, env } = stack
+  const like = await requireCompute(db, likeId)
+  const filesystem = await db
     .selectFrom('filesystems')
     .selectAll()
     .where('id', '=', like.filesystem_id)
     .executeTakeFirstOrThrow()
-  for (let n = 0; n < count; n++) {
+  const client = await temporalClient(env)
+  const doors = computeDoors(client, taskQueues(env).control)
+  await forEachAtOnce(count, 10, async (n) => {
     const filesystemId = newId()
-    await stack.db
+    await db
       .insertInto('filesystems')
       .values({ ...filesystem, id: filesystemId, lease_compute_id: null, lease_generation: null })
       .execute()
-    await stack.db
+    const row = await db
       .insertInto('computes')
       .values({
         ...like,
@@ -56,22 +60,17 @@ const hibernated = async ({ stack }: Bench, likeId: string, count: number): Prom
         filesystem_id: filesystemId,
         state: 'hibernated',
         reason: 'user',
-        idle_timeout_ms: Number(like.idle_timeout_ms),
-        max_lifetime_ms: Number(like.max_lifetime_ms),
         problem: null,
         schedule: null,
+        idle_timeout_ms: Number(like.idle_timeout_ms),
+        max_lifetime_ms: Number(like.max_lifetime_ms),
         delete_requested: null,
       })
-      .execute()
-  }
-  const client = await temporalClient(stack.env)
-  const queue = `TaskQueue = '${stack.env['DORMOUSE_TASK_QUEUE_PREFIX']}control'`
-  const query = `WorkflowType = 'compute' AND ExecutionStatus = 'Running' AND ${queue}`
-  const deadline = Date.now() + 600_000
-  while ((await client.workflow.count(query)).count < count) {
-    if (Date.now() > deadline) throw new Error('the janitor did not adopt every hibernated compute')
-    await sleep(2_000)
-  }
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    await doors.adopt(computeInput(row, timings(env), { reason: 'user', actor: 'bench' }, true))
+    while ((await doors.view(row.id))?.state !== 'hibernated') await sleep(50)
+  })
   await client.connection.close()
 }
 
