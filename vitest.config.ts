@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { configDefaults, defineConfig } from 'vitest/config'
 
 const serverSuite = {
@@ -21,6 +22,7 @@ const unitProject = (name: string, ...exclude: readonly string[]) => ({
       'dist/**',
       '**/*.e2e.test.{ts,tsx}',
       '**/*.faults.test.{ts,tsx}',
+      '**/*.kubernetes.test.{ts,tsx}',
       ...exclude,
     ],
   },
@@ -53,6 +55,15 @@ export default defineConfig({
           maxWorkers: 2,
           // the catalogue's own figures: 100 lives, 100 killed saves, ten minutes without a store
           testTimeout: 2_400_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...serverSuite,
+          name: 'kubernetes',
+          include: ['**/*.kubernetes.test.{ts,tsx}'],
+          globalSetup: ['test/support/cluster.ts'].filter((file) => existsSync(file)),
         },
       },
     ],

@@ -25,9 +25,11 @@ export interface SandboxSpec extends SandboxRef {
   readonly groupId: string
   readonly image: { readonly name: string; readonly digest: string }
   readonly network: 'shared' | 'none'
+  /** Limits; `requests` is what a scheduler sets aside, where there is one. */
   readonly cpuMillis: number
   readonly memoryBytes: number
   readonly pids: number
+  readonly requests?: { readonly cpuMillis: number; readonly memoryBytes: number }
 }
 
 export interface Sandbox {
@@ -37,10 +39,15 @@ export interface Sandbox {
   readonly limits: 'enforced' | 'watched'
 }
 
+/** Why a sandbox ended by itself or by others; `lost`: nobody knows. */
+export type SandboxEnd = 'lost' | 'out_of_memory' | 'evicted' | 'node_lost'
+
 export interface LiveSandbox extends SandboxRef {
   readonly groupId: string
   readonly createdAtMs: number
   readonly running: boolean
+  /** Where it does not run and the runtime knows why. */
+  readonly ended?: SandboxEnd
   /** When a process of it was last ended for using more memory than it may, where that is known. */
   readonly outOfMemoryAtMs?: number
 }

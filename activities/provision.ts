@@ -89,6 +89,10 @@ const started = async (
       cpuMillis: tier.cpuMillis.limit,
       memoryBytes: tier.memoryBytes.limit,
       pids: tier.pids,
+      requests: {
+        cpuMillis: tier.cpuMillis.request,
+        memoryBytes: tier.memoryBytes.request,
+      },
     })
   } catch (error) {
     if (error instanceof DormouseError && error.name !== 'ProvisionFailed') throw error

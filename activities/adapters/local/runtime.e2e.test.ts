@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newSpec, runtimeContract } from '../../contracts/runtime.contract.ts'
+import { anySpec, runtimeContract } from '../../contracts/runtime.contract.ts'
 import { testRuntime } from '../../testing/ground.ts'
 import { findByCommandLine, isAlive, killAndWait, processStat } from './processes.ts'
 import { readRecord, statePaths, type SandboxRecord } from './state.ts'
+
+const image = { name: 'host', digest: 'host' }
+const newSpec = () => ({ ...anySpec(), image })
 
 const freshStateDir = async (): Promise<string> => {
   const stateDir = await mkdtemp(path.join(tmpdir(), 'dm-'))
@@ -26,6 +29,9 @@ runtimeContract('local', async () => {
   const home = (id: string, name: string) => path.join(statePaths(stateDir).tree(id), 'home', name)
   return {
     runtime: testRuntime(stateDir),
+    image,
+    keepsTrees: true,
+    startsWithinMs: 1_000,
     anotherProcess: () => testRuntime(stateDir),
     kill: async (id, generation) => killAndWait(await recordOf(stateDir, id, generation)),
     writeHome: (id, name, text) => writeFile(home(id, name), text),

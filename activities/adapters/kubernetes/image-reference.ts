@@ -1,0 +1,17 @@
+import { DormouseError } from '../../../workflows/errors.ts'
+import type { SandboxSpec } from '../../ports.ts'
+
+/** The image table's name of the platform's own image; see records/images.ts. */
+export const BASE = 'base'
+
+/** What a node pulls: the configured base image, or the registry's reference that the image's row has. */
+export const imageReference = (image: SandboxSpec['image'], baseImage: string): string => {
+  if (image.name === BASE) return baseImage
+  if (image.name === 'host')
+    throw new DormouseError(
+      'ImageNotFound',
+      'image "host" is of the local runtime; on kubernetes start from "base" or a registry image',
+    )
+  const pinned = /^sha256:[0-9a-f]{64}$/.test(image.digest) && !image.name.includes('@')
+  return pinned ? `${image.name}@${image.digest}` : image.name
+}

@@ -1,0 +1,171 @@
+/** The pod of one sandbox, from its spec: pure, so that every hole in the wall can be read here. */
+import type { V1Container, V1Pod, V1Volume } from '@kubernetes/client-node'
+import { SIDEKICK_NODE_FLAGS } from '../../../sidekick/launch.ts'
+import type { SandboxSpec } from '../../ports.ts'
+import { CONTAINER, labelsOf, podName, SIDEKICK_PORT } from './labels.ts'
+
+export interface PodShape {
+  readonly namespace: string
+  readonly installation: string
+  readonly runtimeClass: string
+  /** Has the folder /sidekick, with its own Node, and /bin/cp. */
+  readonly sidekickImage: string
+  /** `image`: mounted as an image volume (Kubernetes 1.33 or newer, where switched on). `copy`: by an init container. */
+  readonly sidekickMount: 'copy' | 'image'
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never'
+  readonly imagePullSecrets: readonly string[]
+  /** Of what the tier asks to be set aside, this much is asked of the cluster: less lets more computes share a node. */
+  readonly requestPercent: number
+  /** How long a pod that somebody else deletes stays up for its last save. */
+  readonly saveGraceSeconds: number
+}
+
+const SIDEKICK_IN_IMAGE = '/sidekick'
+const SIDEKICK = '/.dormouse'
+export const USER_ID = 1000
+
+const MIB = 1024 * 1024
+/** The sidekick needs this to start at all; what a scheduler sets aside may be less than the tier's. */
+const LEAST_REQUEST = { cpuMillis: 10, memoryBytes: 64 * MIB }
+
+/** The sidekick ends by itself before the kubelet would. */
+const END_BEFORE_KILL_SECONDS = 5
+
+export const podManifest = (spec: SandboxSpec, image: string, shape: PodShape): V1Pod => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: {
+    name: podName(spec),
+    namespace: shape.namespace,
+    labels: labelsOf(spec, shape.installation),
+    annotations: {
+      // Neither may throw a compute's only files away to make room.
+      'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+      'karpenter.sh/do-not-disrupt': 'true',
+    },
+  },
+  spec: {
+    runtimeClassName: shape.runtimeClass,
+    restartPolicy: 'Never',
+    hostname: spec.computeId,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    hostNetwork: false,
+    hostPID: false,
+    hostIPC: false,
+    // The pause process is pid 1 and takes in what users leave behind; a Node would not.
+    shareProcessNamespace: true,
+    terminationGracePeriodSeconds: shape.saveGraceSeconds,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: USER_ID,
+      runAsGroup: USER_ID,
+      fsGroup: USER_ID,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    // Names inside the cluster are nothing a compute should ask for.
+    dnsPolicy: spec.network === 'none' ? 'None' : 'Default',
+    ...(spec.network === 'none' ? { dnsConfig: { nameservers: ['127.0.0.1'] } } : {}),
+    ...(shape.imagePullSecrets.length === 0
+      ? {}
+      : { imagePullSecrets: shape.imagePullSecrets.map((name) => ({ name })) }),
+    ...(shape.sidekickMount === 'copy' ? { initContainers: [copySidekick(shape)] } : {}),
+    containers: [compute(spec, image, shape)],
+    volumes: [
+      { name: 'home', emptyDir: {} },
+      { name: 'env', emptyDir: {} },
+      { name: 'tmp', emptyDir: {} },
+      sidekickVolume(shape),
+    ],
+  },
+})
+
+const compute = (spec: SandboxSpec, image: string, shape: PodShape): V1Container => ({
+  name: CONTAINER,
+  image,
+  imagePullPolicy: shape.imagePullPolicy,
+  command: [`${SIDEKICK}/node`, ...SIDEKICK_NODE_FLAGS, `${SIDEKICK}/sidekick.mjs`],
+  args: [
+    ...['--port', String(SIDEKICK_PORT), '--own-pid-namespace', '--own-network'],
+    ...['--term-grace-ms', String((shape.saveGraceSeconds - END_BEFORE_KILL_SECONDS) * 1000)],
+  ],
+  workingDir: '/',
+  ports: [{ name: 'sidekick', containerPort: SIDEKICK_PORT, protocol: 'TCP' }],
+  env: [
+    { name: 'HOME', value: '/home/user' },
+    { name: 'TMPDIR', value: '/tmp' },
+  ],
+  securityContext: restricted,
+  resources: {
+    limits: quantities({ cpuMillis: spec.cpuMillis, memoryBytes: spec.memoryBytes }),
+    requests: quantities(requestsOf(spec, shape.requestPercent)),
+  },
+  volumeMounts: [
+    { name: 'home', mountPath: '/home/user' },
+    { name: 'env', mountPath: '/opt/env' },
+    { name: 'tmp', mountPath: '/tmp' },
+    shape.sidekickMount === 'image'
+      ? {
+          name: 'sidekick',
+          mountPath: SIDEKICK,
+          subPath: SIDEKICK_IN_IMAGE.slice(1),
+          readOnly: true,
+        }
+      : { name: 'sidekick', mountPath: SIDEKICK, readOnly: true },
+  ],
+})
+
+const copySidekick = (shape: PodShape): V1Container => ({
+  name: 'sidekick',
+  image: shape.sidekickImage,
+  imagePullPolicy: shape.imagePullPolicy,
+  command: ['/bin/cp', '-a', `${SIDEKICK_IN_IMAGE}/.`, `${SIDEKICK}/`],
+  workingDir: '/',
+  securityContext: restricted,
+  resources: {
+    limits: quantities({ cpuMillis: 1000, memoryBytes: 512 * MIB }),
+    requests: quantities(LEAST_REQUEST),
+  },
+  volumeMounts: [{ name: 'sidekick', mountPath: SIDEKICK }],
+})
+
+const sidekickVolume = (shape: PodShape): V1Volume =>
+  shape.sidekickMount === 'image'
+    ? {
+        name: 'sidekick',
+        image: { reference: shape.sidekickImage, pullPolicy: shape.imagePullPolicy },
+      }
+    : { name: 'sidekick', emptyDir: {} }
+
+/** Pod Security "restricted", with every field said that it would also take by default. */
+const restricted = {
+  allowPrivilegeEscalation: false,
+  privileged: false,
+  readOnlyRootFilesystem: true,
+  runAsNonRoot: true,
+  runAsUser: USER_ID,
+  runAsGroup: USER_ID,
+  capabilities: { drop: ['ALL'] },
+  seccompProfile: { type: 'RuntimeDefault' },
+}
+
+interface Amounts {
+  readonly cpuMillis: number
+  readonly memoryBytes: number
+}
+
+const requestsOf = (spec: SandboxSpec, percent: number): Amounts => {
+  const wanted = spec.requests ?? spec
+  const part = (amount: number, least: number, limit: number) =>
+    Math.min(limit, Math.max(least, (amount * percent) / 100))
+  return {
+    cpuMillis: part(wanted.cpuMillis, LEAST_REQUEST.cpuMillis, spec.cpuMillis),
+    memoryBytes: part(wanted.memoryBytes, LEAST_REQUEST.memoryBytes, spec.memoryBytes),
+  }
+}
+
+const quantities = ({ cpuMillis, memoryBytes }: Amounts): Record<string, string> => ({
+  cpu: `${Math.round(cpuMillis)}m`,
+  memory: String(Math.round(memoryBytes)),
+})

@@ -1,0 +1,149 @@
+import type { V1Pod } from '@kubernetes/client-node'
+import { DormouseError } from '../../../workflows/errors.ts'
+import type { LiveSandbox, Runtime, SandboxRef, SandboxSpec } from '../../ports.ts'
+import { isConflict, refusedPod, unavailable } from './api-errors.ts'
+import { connectCluster, type Cluster } from './cluster.ts'
+import { imageReference } from './image-reference.ts'
+import { LABELS, podName, selector } from './labels.ts'
+import { isNodeGone } from './node.ts'
+import { podManifest, type PodShape } from './pod-manifest.ts'
+import { endOf, troubleOf } from './pod-state.ts'
+import { openPods, type Pods } from './pods.ts'
+import { startedPod } from './started-pod.ts'
+import { whyUnavailable } from './unavailable.ts'
+
+export interface KubernetesRuntimeConfig extends PodShape {
+  /** File with the way to the cluster; undefined: the environment's, or the pod's own account. */
+  readonly kubeconfig?: string
+  /** What `base` of the image table is called in a registry. */
+  readonly baseImage: string
+}
+
+/** A pod that runs no more code of users ends within this; nothing in it is worth waiting for. */
+const END_SECONDS = 1
+const GONE_WITHIN_MS = 30_000
+
+/**
+ * Runs computes as pods. A pod's trees end with it: what a crash leaves is what was saved. Nothing is
+ * remembered here: names and labels say everything, and the API is asked each time.
+ */
+export const createKubernetesRuntime = (
+  config: KubernetesRuntimeConfig,
+  cluster: Cluster = connectCluster(config.kubeconfig),
+): Runtime => {
+  const pods = openPods(cluster)
+  const { namespace, installation } = config
+  const ofCompute = (computeId: string) =>
+    pods.list(namespace, selector(installation, computeId)).then(({ items }) => items)
+
+  return {
+    name: 'kubernetes',
+    unavailable: () => whyUnavailable(cluster, config),
+
+    async ensure(spec) {
+      const image = imageReference(spec.image, config.baseImage)
+      const found = await settleGenerations(spec)
+      const pod = found ?? (await create(spec, image))
+      // Made between the look and the creation: one of the two makers sees the other's.
+      if (found === undefined) await settleGenerations(spec)
+      const address = await startedPod(pods, pod)
+      return { address, tree: 'fresh', limits: 'enforced' }
+    },
+
+    async inspect(ref) {
+      const pod = await pods.find(namespace, podName(ref))
+      return pod !== undefined && endOf(pod) === undefined ? 'live' : 'gone'
+    },
+
+    async markTreeComplete(ref) {
+      // Nothing to keep; but a worker that is late must hear that it is.
+      const pod = await pods.find(namespace, podName(ref))
+      if (pod === undefined) throw stale(`there is no pod of generation ${ref.generation}`)
+    },
+
+    async stop(ref) {
+      const pod = await pods.find(namespace, podName(ref))
+      if (pod !== undefined) await endWhole(pod)
+    },
+
+    async list() {
+      const { items } = await pods.list(namespace, selector(installation))
+      return items.flatMap((pod) => liveSandbox(pod) ?? [])
+    },
+  }
+
+  /** Ends what is older or of no use; answers the pod of this generation if there is one worth waiting for. */
+  async function settleGenerations(spec: SandboxSpec): Promise<V1Pod | undefined> {
+    const all = await ofCompute(spec.computeId)
+    const newest = Math.max(0, ...all.map((pod) => refOf(pod)?.generation ?? 0))
+    if (newest > spec.generation) {
+      for (const pod of all) if (refOf(pod)?.generation === spec.generation) await endWhole(pod)
+      throw stale(`generation ${newest} was started`)
+    }
+    let own: V1Pod | undefined
+    for (const pod of all) {
+      const isOwn = refOf(pod)?.generation === spec.generation
+      if (isOwn && pod.metadata?.deletionTimestamp === undefined && !troubleOf(pod)?.lasting)
+        own = pod
+      else await endWhole(pod)
+    }
+    return own
+  }
+
+  async function create(spec: SandboxSpec, image: string): Promise<V1Pod> {
+    try {
+      return await pods.create(namespace, podManifest(spec, image, config))
+    } catch (error) {
+      if (!isConflict(error)) throw refusedPod(error, namespace) ?? unavailable(error)
+      const other = await pods.find(namespace, podName(spec))
+      if (other === undefined) throw unavailable(error)
+      if (
+        !isSame(refOf(other), spec) ||
+        other.metadata?.labels?.[LABELS.installation] !== installation
+      )
+        throw new DormouseError(
+          'ProvisionFailed',
+          `a pod ${namespace}/${podName(spec)} is there that is not this platform's; remove it`,
+        )
+      return other
+    }
+  }
+
+  async function endWhole(pod: V1Pod): Promise<void> {
+    if (await pods.remove(pod, END_SECONDS, GONE_WITHIN_MS)) return
+    const name = `${namespace}/${pod.metadata?.name}`
+    // Nobody is left who could confirm its end; what it still writes is refused by epoch.
+    if (await isNodeGone(cluster, pod)) {
+      if (await pods.remove(pod, 0, GONE_WITHIN_MS)) return
+    }
+    throw new DormouseError('Unavailable', `pod ${name} was told to end and is still there`)
+  }
+}
+
+const liveSandbox = (pod: V1Pod): LiveSandbox | undefined => {
+  const ref = refOf(pod)
+  if (ref === undefined) return undefined
+  const ended = endOf(pod)
+  return {
+    ...ref,
+    groupId: pod.metadata?.labels?.[LABELS.group] ?? '',
+    createdAtMs: +new Date(pod.metadata?.creationTimestamp ?? 0),
+    running: ended === undefined,
+    ...(ended === undefined ? {} : { ended: ended.because }),
+    ...(ended?.because === 'out_of_memory' ? { outOfMemoryAtMs: ended.atMs } : {}),
+  }
+}
+
+export const refOf = (pod: V1Pod): SandboxRef | undefined => {
+  const { [LABELS.compute]: computeId, [LABELS.generation]: generation } =
+    pod.metadata?.labels ?? {}
+  if (computeId === undefined || generation === undefined) return undefined
+  return { computeId, generation: Number(generation) }
+}
+
+const isSame = (one: SandboxRef | undefined, other: SandboxRef): boolean =>
+  one?.computeId === other.computeId && one.generation === other.generation
+
+const stale = (message: string): DormouseError => new DormouseError('StaleGeneration', message)
+
+export type { Pods }
