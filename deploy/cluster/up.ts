@@ -1,0 +1,131 @@
+/** Brings up the one-node cluster, or what is missing of it; answers where its kubeconfig is. */
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Board } from '../local/board.ts'
+import { obtainPrograms } from './binaries.ts'
+import { makeCertificates } from './certificates.ts'
+import { componentsOf, type Component, type Readiness } from './components.ts'
+import {
+  cniDir,
+  containerdConfig,
+  kubeconfig,
+  kubeletConfig,
+  podNetwork,
+  RUNSC_CONFIG,
+  runscFile,
+} from './config-files.ts'
+import { ctr, importImage, nodeImages } from './containerd.ts'
+import { CLUSTER_PACKAGES, requirePackages } from './debian-packages.ts'
+import { apply, kubectl } from './kubectl.ts'
+import { makeNetwork } from './network.ts'
+import { DNS_OBJECTS, GVISOR } from './objects.ts'
+import { DNS_IMAGE, NODE_NAME, PAUSE_IMAGE, placesOf, type Places } from './places.ts'
+import { until } from './poll.ts'
+import { logOf, runningMark, startComponent } from './processes.ts'
+import { writeProgramImage } from './program-image.ts'
+
+const PART_WITHIN_MS = 60_000
+const DNS_WITHIN_MS = 60_000
+
+export const clusterUp = async (board: Board): Promise<string> => {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0)
+    throw new Error(
+      'a cluster on this machine needs Linux and root (sudo npm run cluster:up). Or use a cluster of yours: KUBECONFIG',
+    )
+  const places = placesOf()
+  await board.during('packages', (say) => requirePackages(CLUSTER_PACKAGES, say))
+  const programs = await obtainPrograms(board)
+  await board.during('node', async (say) => {
+    await makeNetwork()
+    await writeFiles(places)
+    for (const component of componentsOf(places, programs)) {
+      say(component.name)
+      await startReady(places, component, programs)
+    }
+    await until('the node', () => ready(places, 'node'), { withinMs: PART_WITHIN_MS })
+  })
+  await board.during('cluster DNS', () => startDns(places, programs))
+  return places.kubeconfig
+}
+
+const writeFiles = async (places: Places): Promise<void> => {
+  for (const dir of [places.state, places.run, cniDir(places)])
+    await mkdir(dir, { recursive: true, mode: 0o711 })
+  await makeCertificates(places.pki)
+  const pem = (name: string): Promise<string> => readFile(path.join(places.pki, name), 'utf8')
+  const files = {
+    [places.kubeconfig]: kubeconfig({
+      ca: await pem('ca.crt'),
+      certificate: await pem('admin.crt'),
+      key: await pem('admin.key'),
+    }),
+    [path.join(places.state, 'containerd.toml')]: containerdConfig(places),
+    [path.join(places.state, 'kubelet.json')]: kubeletConfig(places),
+    [path.join(cniDir(places), '10-pods.conflist')]: podNetwork(),
+    [runscFile(places)]: RUNSC_CONFIG,
+  }
+  for (const [file, text] of Object.entries(files)) {
+    await writeFile(`${file}.new`, text, { mode: 0o600 })
+    await rename(`${file}.new`, file)
+  }
+}
+
+const startReady = async (
+  places: Places,
+  component: Component,
+  programs: string,
+): Promise<void> => {
+  for (const need of component.needs) {
+    const waitedFor = SERVED_BY[need]
+    await until(waitedFor, () => ready(places, need), {
+      withinMs: PART_WITHIN_MS,
+      logFile: logOf(places, waitedFor),
+      alive: () => runningMark(places, waitedFor) !== undefined,
+    })
+  }
+  // containerd finds its shims on PATH, kubelet and kube-proxy the Debian tools.
+  const env = { PATH: `${programs}:/usr/local/sbin:/usr/sbin:/sbin:${process.env['PATH'] ?? ''}` }
+  startComponent(places, component, { ...env, HOME: places.state })
+}
+
+const SERVED_BY = { api: 'kube-apiserver', cri: 'containerd', node: 'kubelet' } as const
+
+const ready = async (places: Places, what: Readiness): Promise<void> => {
+  if (what === 'api') return void (await kubectl(places.kubeconfig, ['get', '--raw', '/readyz']))
+  if (what === 'cri') {
+    const plugins = await ctr(['plugins', 'list'], places.socket)
+    if (!/io\.containerd\.grpc\.v1\s+cri\s.*\sok\b/.test(plugins))
+      throw new Error('its plugin for kubelets is not ready')
+    return
+  }
+  const conditions = '{.status.conditions[?(@.type=="Ready")].status}'
+  const args = ['get', 'node', NODE_NAME, '--output', `jsonpath=${conditions}`]
+  const status = await kubectl(places.kubeconfig, args)
+  if (status.trim() !== 'True') throw new Error(`the node's condition Ready is "${status.trim()}"`)
+}
+
+/** Its image has no registry to come from either. */
+const startDns = async (places: Places, programs: string): Promise<void> => {
+  const there = await nodeImages()
+  for (const [reference, program] of [
+    [PAUSE_IMAGE, 'pause'],
+    [DNS_IMAGE, 'dns'],
+  ] as const) {
+    if (there.has(reference)) continue
+    const archive = path.join(places.state, `${program}.tar`)
+    await writeProgramImage(path.join(programs, program), reference, archive)
+    await importImage(archive)
+    await rm(archive)
+  }
+  await until('the API', () => apply(places.kubeconfig, [GVISOR, ...DNS_OBJECTS]), {
+    withinMs: PART_WITHIN_MS,
+  })
+  const wait = ['--namespace', 'kube-system', 'rollout', 'status', 'deployment/dns']
+  await kubectl(places.kubeconfig, [...wait, `--timeout=${DNS_WITHIN_MS / 1000}s`])
+  // It appears a moment after the API, and no pod is admitted without it.
+  await until(
+    'the default service account',
+    () => kubectl(places.kubeconfig, ['get', 'serviceaccount', 'default']),
+    { withinMs: PART_WITHIN_MS },
+  )
+}
