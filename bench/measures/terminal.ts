@@ -59,8 +59,8 @@ const bulkMs = async (open: OpenSocket): Promise<number> => {
   terminal.type(`stty -echo; PS1=; echo rea''dy\r`)
   await terminal.until('ready')
   const ms = await timed(async () => {
-    terminal.type(`cat text; echo do''ne\r`)
-    await terminal.until('done')
+    terminal.type(`cat text; echo '<do''ne>'\r`)
+    await terminal.until('<done>')
   })
   terminal.close()
   return ms
