@@ -3,10 +3,19 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { loadSigningKeys } from '../auth/keys.ts'
 import { createSealer } from '../auth/seal.ts'
-import { databaseUrl, keyConfig, runtimeConfig, storeConfig, timings } from '../config/config.ts'
+import {
+  databaseUrl,
+  keyConfig,
+  kubernetesRuntimeConfig,
+  localRuntimeConfig,
+  runtimeName,
+  storeConfig,
+  timings,
+} from '../config/config.ts'
 import { openDatabase } from '../records/database.ts'
 import { lazyClient } from '../temporal/connection.ts'
 import { taskQueues } from '../temporal/task-queues.ts'
+import { createKubernetesRuntime } from './adapters/kubernetes/runtime.ts'
 import { createLocalRuntime } from './adapters/local/runtime.ts'
 import { startWatchdog } from './adapters/local/watchdog.ts'
 import { createS3Store } from './adapters/s3/store.ts'
@@ -45,8 +54,8 @@ export const composeControl = (env: Env): Promise<Composed<ControlActivities, Co
       timings: timings(env),
     }
     const observer = startObserver(control)
-    const { stateDir } = runtimeConfig(env)
-    const watchdog = runtime.name === 'local' ? startWatchdog(stateDir) : undefined
+    const watchdog =
+      runtime.name === 'local' ? startWatchdog(localRuntimeConfig(env).stateDir) : undefined
     return {
       activities: createControlActivities(control),
       deps: control,
@@ -102,19 +111,20 @@ const shared = (env: Env, connections: number) => {
 
 /** Throws when DORMOUSE_RUNTIME names none we have. */
 export const makeRuntime = (env: Env): Runtime => {
-  const config = runtimeConfig(env)
-  if (config.runtime !== 'local')
-    throw new Error(`DORMOUSE_RUNTIME is "${config.runtime}"; this build knows: local`)
-  if (config.sidekickDir === undefined)
-    throw new Error('DORMOUSE_SIDEKICK_DIR is not set; see docs/configuration.md')
-  return createLocalRuntime({
-    stateDir: config.stateDir,
-    bwrap: findBwrap(env),
-    sidekickDir: config.sidekickDir,
-    sidekickNode: config.sidekickNode ?? null,
-    unsafeNoIsolation: config.unsafeNoIsolation,
-    cgroup: config.cgroup ?? null,
-  })
+  const name = runtimeName(env)
+  switch (name) {
+    case 'local':
+      return makeLocalRuntime(env)
+    case 'kubernetes':
+      return createKubernetesRuntime(kubernetesRuntimeConfig(env))
+    default:
+      throw new Error(`DORMOUSE_RUNTIME is "${name}"; this build knows: local, kubernetes`)
+  }
+}
+
+const makeLocalRuntime = (env: Env): Runtime => {
+  const { sidekickNode = null, cgroup = null, ...config } = localRuntimeConfig(env)
+  return createLocalRuntime({ ...config, bwrap: findBwrap(env), sidekickNode, cgroup })
 }
 
 /** The one the launcher fetched, else the one on PATH. */

@@ -122,16 +122,49 @@ export type GatewayConfig = ReturnType<typeof gatewayConfig>
 /** Where new computes run. */
 export const runtimeName = (env: Env): string => env['DORMOUSE_RUNTIME'] ?? 'local'
 
-export const runtimeConfig = (env: Env) => ({
-  runtime: runtimeName(env),
+/** Of the local runtime. */
+export const localRuntimeConfig = (env: Env) => ({
   stateDir: required(env, 'DORMOUSE_STATE_DIR'),
   /** Runs computes as plain processes: no isolation at all. */
   unsafeNoIsolation: env['DORMOUSE_UNSAFE_NO_ISOLATION'] === 'yes-run-computes-without-a-sandbox',
   /** Node (with zstd) that runs the sidekick, and the sidekick's bundle. */
   sidekickNode: env['DORMOUSE_SIDEKICK_NODE'],
-  sidekickDir: env['DORMOUSE_SIDEKICK_DIR'],
+  sidekickDir: required(env, 'DORMOUSE_SIDEKICK_DIR'),
   /** Delegated cgroup v2 folder under which limits are enforced; without it they are watched. */
   cgroup: env['DORMOUSE_CGROUP'],
+})
+
+const oneOf = <const T extends string>(env: Env, name: string, values: readonly [T, ...T[]]): T => {
+  const text = env[name] || values[0]
+  const value = values.find((one) => one === text)
+  if (value === undefined) throw new Error(`${name} must be ${values.join(' or ')}, not "${text}"`)
+  return value
+}
+
+/** Of the kubernetes runtime. The way to the cluster is KUBECONFIG, else the account of the pod it runs in. */
+export const kubernetesRuntimeConfig = (env: Env) => ({
+  kubeconfig: env['KUBECONFIG'],
+  /** Where pods of computes are. */
+  namespace: env['DORMOUSE_KUBERNETES_NAMESPACE'] || 'dormouse-computes',
+  /** Where the platform's own Lease is. */
+  systemNamespace: env['DORMOUSE_KUBERNETES_SYSTEM_NAMESPACE'] || 'dormouse-system',
+  /** Of several installations in one cluster each sees and removes only its own pods. */
+  installation: env['DORMOUSE_KUBERNETES_INSTALLATION'] || 'dormouse',
+  runtimeClass: env['DORMOUSE_KUBERNETES_RUNTIME_CLASS'] || 'gvisor',
+  /** What image `base` is in a registry. */
+  baseImage: required(env, 'DORMOUSE_KUBERNETES_BASE_IMAGE'),
+  sidekickImage: required(env, 'DORMOUSE_KUBERNETES_SIDEKICK_IMAGE'),
+  sidekickMount: oneOf(env, 'DORMOUSE_KUBERNETES_SIDEKICK_MOUNT', ['copy', 'image']),
+  imagePullPolicy: oneOf(env, 'DORMOUSE_KUBERNETES_IMAGE_PULL_POLICY', [
+    'IfNotPresent',
+    'Always',
+    'Never',
+  ]),
+  imagePullSecrets: list(env, 'DORMOUSE_KUBERNETES_IMAGE_PULL_SECRETS'),
+  /** Of what a tier sets aside. Below 100 more computes share a node than could all be busy at once. */
+  requestPercent: count(env, 'DORMOUSE_KUBERNETES_REQUEST_PERCENT', 100),
+  /** How long a pod that somebody else deletes stays up for its last save. */
+  saveGraceSeconds: count(env, 'DORMOUSE_KUBERNETES_SAVE_GRACE_SECONDS', 600),
 })
 
 export const timings = (env: Env): Timings => ({

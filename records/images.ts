@@ -5,6 +5,16 @@ import type { ImagesTable } from './schema.ts'
 
 export type ImageRow = Selectable<ImagesTable>
 
+/**
+ * What `base` of an image says: `host` is the local runtime's machine, `base` the image that the
+ * kubernetes runtime is configured with, anything else a registry's reference, for kubernetes too.
+ */
+export const defaultImage = (runtime: string): 'host' | 'base' =>
+  runtime === 'local' ? 'host' : 'base'
+
+export const runsOn = (base: string, runtime: string): boolean =>
+  (base === 'host') === (runtime === 'local')
+
 export const findImageRow = (db: Queryable, id: string): Promise<ImageRow | undefined> =>
   db
     .selectFrom('images')

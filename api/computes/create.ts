@@ -7,6 +7,7 @@ import { appendEvent } from '../../records/events.ts'
 import { findFilesystem, insertFilesystem } from '../../records/filesystems.ts'
 import { takeIdempotencyKey } from '../../records/idempotency.ts'
 import { newId } from '../../records/ids.ts'
+import { defaultImage, runsOn } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import type { CreateComputeBody } from './schema.ts'
@@ -47,7 +48,7 @@ export const insertCompute = async (
       if (taken !== computeId) return { computeId: taken, created: false }
     }
     await checkQuota(tx, groupId, deps.config.computesPerGroup)
-    const image = await findImage(tx, groupId, body.image_name ?? 'host')
+    const image = await findImage(tx, groupId, body.image_name, deps.runtime)
     const filesystemId =
       body.filesystem_id === undefined
         ? await newFilesystem(tx, principal, groupId, image.digest)
@@ -122,10 +123,16 @@ const checkQuota = async (tx: Queryable, groupId: string, cap: number): Promise<
     )
 }
 
-const findImage = async (tx: Queryable, groupId: string, nameOrId: string) => {
+const findImage = async (
+  tx: Queryable,
+  groupId: string,
+  wanted: string | undefined,
+  runtime: string,
+) => {
+  const nameOrId = wanted ?? defaultImage(runtime)
   const images = await tx
     .selectFrom('images')
-    .select(['id', 'name', 'state', 'digest', 'group_id'])
+    .select(['id', 'name', 'state', 'digest', 'group_id', 'base'])
     .where((on) => on.or([on('group_id', 'is', null), on('group_id', '=', groupId)]))
     .where((on) => on.or([on('name', '=', nameOrId), on('id', '=', nameOrId)]))
     .where('state', '!=', 'deleted')
@@ -138,6 +145,12 @@ const findImage = async (tx: Queryable, groupId: string, nameOrId: string) => {
       image === undefined
         ? `no image "${nameOrId}" is known to this group`
         : `image "${nameOrId}" is ${image.state}`,
+      { field: 'image_name' },
+    )
+  if (!runsOn(image.base, runtime))
+    throw new DormouseError(
+      'ImageNotFound',
+      `image "${nameOrId}" stands on "${image.base}", which the ${runtime} runtime does not have`,
       { field: 'image_name' },
     )
   return { id: image.id, name: image.name, digest: image.digest }

@@ -20,7 +20,11 @@ export const CreateCompute = Closed({
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
   group_id: Type.Optional(Id('Default: your personal group, or the group of the API key')),
   image_name: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 200, description: 'Name or id; default `host`' }),
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'Name or id; default `host` on the local runtime, `base` on kubernetes',
+    }),
   ),
   filesystem_id: Type.Optional(Id('Default: a new filesystem that goes with the compute')),
   idle_timeout: Type.Optional(Seconds('Seconds without activity until it hibernates; 0: never')),

@@ -12,6 +12,7 @@ import {
 } from '../../records/filesystems.ts'
 import { restoreSnapshot } from '../../records/restore-snapshot.ts'
 import { trashFilesystem } from '../../records/trash.ts'
+import { defaultImage } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller, groupsFor } from '../policy.ts'
@@ -231,7 +232,7 @@ export const registerFilesystems = (app: App, deps: AppDeps): void => {
       ownerId: principal.userId,
       name,
       implicit: false,
-      imageDigest: 'host',
+      imageDigest: defaultImage(deps.runtime),
     })
     await noteCreated(principal, row)
     return row

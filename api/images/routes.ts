@@ -1,13 +1,19 @@
 import { Type } from '@fastify/type-provider-typebox'
 import { appendEvent } from '../../records/events.ts'
-import { computesOfImage, deleteImage, findImageRow, listImages } from '../../records/images.ts'
+import {
+  computesOfImage,
+  deleteImage,
+  findImageRow,
+  listImages,
+  runsOn,
+} from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller, groupsFor } from '../policy.ts'
 import { ById, Closed, Id, onePage, PageOf } from '../schema.ts'
 import { imageJson, ImageSchema } from './schema.ts'
 
-export const registerImages = (app: App, { db }: AppDeps): void => {
+export const registerImages = (app: App, { db, runtime }: AppDeps): void => {
   const tags = ['images']
 
   app.get(
@@ -22,7 +28,9 @@ export const registerImages = (app: App, { db }: AppDeps): void => {
     },
     async (request) => {
       const groups = groupsFor(request, 'image:read', request.query.group_id)
-      return onePage((await listImages(db, groups)).map(imageJson))
+      const images = await listImages(db, groups)
+      const usable = images.filter((row) => row.group_id !== null || runsOn(row.base, runtime))
+      return onePage(usable.map(imageJson))
     },
   )
 

@@ -9,7 +9,7 @@ import type { Client } from '../../sdk/client.ts'
 import { isProblem } from '../../sdk/problem.ts'
 import type { Compute, NewCompute } from '../../sdk/types.ts'
 import { HASH_TREE, PACKAGE_FILES, PROGRAM, PROGRAM_PRINTS } from './demo/inside.ts'
-import { processesOf } from './demo/processes.ts'
+import { tracesOn } from './demo/traces.ts'
 import { sourceTree } from './demo/source-tree.ts'
 import { findStack, type DemoStack } from './demo/stack.ts'
 import { claim, openSteps, Untrue } from './demo/steps.ts'
@@ -19,6 +19,7 @@ const ROOT = path.resolve(import.meta.dirname, '..')
 const WAIT_S = 60
 const IDLE_TIMEOUT_S = 3
 const FEWEST_FILES = 3_000
+const HOME_OF: Readonly<Record<string, string>> = { kubernetes: 'pod, container or process' }
 const RUN = Date.now().toString(36)
 
 const { values: options } = parseArgs({
@@ -28,6 +29,7 @@ const { values: options } = parseArgs({
   },
 })
 
+const traces = tracesOn(options.runtime)
 const { step, table } = openSteps()
 const made = { computes: [] as string[], filesystems: [] as string[], images: [] as string[] }
 
@@ -109,8 +111,8 @@ const story = async (client: Client): Promise<void> => {
   })
 
   await step('leave it alone until it hibernates', async (say) => {
-    const up = await processesOf(id)
-    claim(up.length > 0, 'processes of the compute can be seen on this machine while it is up')
+    const up = await traces.of(id)
+    claim(up.length > 0, 'the compute can be seen from outside while it is up')
     await client.computes.extend(id, { idle_timeout: IDLE_TIMEOUT_S, wait: WAIT_S })
     const compute = await untilState(client, id, 'hibernated')
     claim(
@@ -121,8 +123,8 @@ const story = async (client: Client): Promise<void> => {
   })
 
   await step('see that nothing of it runs', async (say) => {
-    const left = await processesOf(id)
-    claim(left.length === 0, `no process is left; these are: ${left.join(', ')}`)
+    const left = await traces.of(id)
+    claim(left.length === 0, `nothing of it is left; this is: ${left.join(', ')}`)
     const refused = await client.gateway
       .send('GET', `/compute/${id}/files`, {
         query: { path: '/home/user' },
@@ -134,7 +136,7 @@ const story = async (client: Client): Promise<void> => {
       )
     const { state } = await client.computes.get(id)
     claim(refused && state === 'hibernated', 'a request that only looks does not wake it')
-    say('no process; a look at it woke nothing')
+    say(`no ${HOME_OF[options.runtime] ?? 'process'}; a look at it woke nothing`)
   })
 
   await step('wake it by opening a terminal', async (say) => {
@@ -183,9 +185,9 @@ const story = async (client: Client): Promise<void> => {
 
   await step('delete everything', async (say) => {
     await cleanUp(client)
-    const left = (await Promise.all(made.computes.map(processesOf))).flat()
-    claim(left.length === 0, `no process is left; these are: ${left.join(', ')}`)
-    say(`${made.computes.length} computes, no process left`)
+    const left = (await Promise.all(made.computes.map(traces.of))).flat()
+    claim(left.length === 0, `nothing of them is left; this is: ${left.join(', ')}`)
+    say(`${made.computes.length} computes, no ${HOME_OF[options.runtime] ?? 'process'} left`)
   })
 }
 
@@ -223,7 +225,7 @@ process.once('SIGINT', () => {
 try {
   process.stdout.write('\n  The life of a compute\n\n')
   stack = await step('find the platform, or start one', async (say) => {
-    const found = await findStack(options.api)
+    const found = await findStack(options.api, options.runtime)
     say(found.about)
     return found
   })

@@ -1,7 +1,10 @@
 /** `npm start`: the whole platform on one machine. */
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { runtimeName } from '../../config/config.ts'
 import { openBoard, type Board } from './board.ts'
+import { clusterEnv, ClusterUnfit, prepareCluster } from './computes-in-cluster.ts'
 import { greeting } from './greeting.ts'
 import { AlreadyRunning, homeDir, lockHome, prepareHome, secretsOf, type Secrets } from './home.ts'
 import { endLeftovers } from './leftovers.ts'
@@ -17,6 +20,7 @@ import { NotReady } from './wait-until.ts'
 import { WISHES } from './wishes.ts'
 
 const DIST = import.meta.dirname
+const { values: options } = parseArgs({ options: { runtime: { type: 'string' } } })
 const SAVE_WITHIN_MS = 60_000
 
 const main = async (): Promise<void> => {
@@ -90,7 +94,13 @@ const bringUp = async (
     board,
   })
   const firstLogin = firstLoginOf(secrets)
-  const env = serviceEnv({ home, distDir: DIST, secrets, ports, servers: servers.env, firstLogin })
+  const runtime = options.runtime ?? runtimeName(process.env)
+  const cluster = runtime === 'kubernetes' ? clusterEnv(home) : {}
+  const env = serviceEnv({
+    ...{ home, distDir: DIST, secrets, ports, firstLogin },
+    servers: { ...servers.env, ...cluster, DORMOUSE_RUNTIME: runtime },
+  })
+  if (runtime === 'kubernetes') await board.during('cluster', () => prepareCluster(env))
   const services = openServices({ env, distDir: DIST, processes, board })
   // The API needs no more than the database to come up: it does so beside the slower servers.
   const first = servers.database.then(() => services.startApi())
@@ -150,7 +160,7 @@ const saveComputes = async (
     )
 }
 
-const EXPECTED = [AlreadyRunning, NotReady, PartMissing, PartsMissing, PortInUse]
+const EXPECTED = [AlreadyRunning, ClusterUnfit, NotReady, PartMissing, PartsMissing, PortInUse]
 
 try {
   await main()

@@ -12,6 +12,5 @@ export const imageReference = (image: SandboxSpec['image'], baseImage: string): 
       'ImageNotFound',
       'image "host" is of the local runtime; on kubernetes start from "base" or a registry image',
     )
-  const pinned = /^sha256:[0-9a-f]{64}$/.test(image.digest) && !image.name.includes('@')
-  return pinned ? `${image.name}@${image.digest}` : image.name
+  return image.name
 }

@@ -8,7 +8,7 @@ export interface PodShape {
   readonly namespace: string
   readonly installation: string
   readonly runtimeClass: string
-  /** Has the folder /sidekick, with its own Node, and /bin/cp. */
+  /** For `copy` with the folder /sidekick and /bin/cp; for `image` its root is the folder, since containerd knows no subPath. */
   readonly sidekickImage: string
   /** `image`: mounted as an image volume (Kubernetes 1.33 or newer, where switched on). `copy`: by an init container. */
   readonly sidekickMount: 'copy' | 'image'
@@ -105,14 +105,7 @@ const compute = (spec: SandboxSpec, image: string, shape: PodShape): V1Container
     { name: 'home', mountPath: '/home/user' },
     { name: 'env', mountPath: '/opt/env' },
     { name: 'tmp', mountPath: '/tmp' },
-    shape.sidekickMount === 'image'
-      ? {
-          name: 'sidekick',
-          mountPath: SIDEKICK,
-          subPath: SIDEKICK_IN_IMAGE.slice(1),
-          readOnly: true,
-        }
-      : { name: 'sidekick', mountPath: SIDEKICK, readOnly: true },
+    { name: 'sidekick', mountPath: SIDEKICK, readOnly: true },
   ],
 })
 

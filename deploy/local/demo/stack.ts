@@ -20,7 +20,10 @@ export interface DemoStack {
 
 const START_WITHIN_MS = 15 * 60_000
 
-export const findStack = async (apiUrl: string | undefined): Promise<DemoStack> => {
+export const findStack = async (
+  apiUrl: string | undefined,
+  runtime: string,
+): Promise<DemoStack> => {
   const apiOrigin = apiUrl ?? process.env['DORMOUSE_API_URL'] ?? 'http://127.0.0.1:8080'
   if (await answers(apiOrigin)) {
     const anonymous = openClient({ apiOrigin, gatewayOrigin: apiOrigin, auth: noAuth })
@@ -33,30 +36,34 @@ export const findStack = async (apiUrl: string | undefined): Promise<DemoStack> 
     }
   }
   if (apiUrl !== undefined) throw new Error(`${apiUrl} does not answer`)
-  return startOwn()
+  return startOwn(runtime)
 }
 
-const startOwn = async (): Promise<DemoStack> => {
+const startOwn = async (runtime: string): Promise<DemoStack> => {
   const home = await mkdtemp(path.join(tmpdir(), 'dormouse-demo-'))
   await chmod(home, 0o711) // Postgres runs as another user and must pass through
   const { ports } = await choosePorts(WISHES, {})
   const login = { email: 'demo@dormouse.local', password: randomBytes(12).toString('hex') }
   const log = createWriteStream(path.join(home, 'start.log'))
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, 'local.js')], {
-    env: {
-      ...process.env,
-      DORMOUSE_HOME: home,
-      DORMOUSE_FIRST_EMAIL: login.email,
-      DORMOUSE_FIRST_PASSWORD: login.password,
-      ...Object.fromEntries(
-        WISHES.flatMap((wish) =>
-          'variable' in wish ? [[wish.variable, String(ports[wish.name])]] : [],
+  const child = spawn(
+    process.execPath,
+    [path.join(import.meta.dirname, 'local.js'), '--runtime', runtime],
+    {
+      env: {
+        ...process.env,
+        DORMOUSE_HOME: home,
+        DORMOUSE_FIRST_EMAIL: login.email,
+        DORMOUSE_FIRST_PASSWORD: login.password,
+        ...Object.fromEntries(
+          WISHES.flatMap((wish) =>
+            'variable' in wish ? [[wish.variable, String(ports[wish.name])]] : [],
+          ),
         ),
-      ),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // Ctrl-C is the demo's to handle, in its own order
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true, // Ctrl-C is the demo's to handle, in its own order
-  })
+  )
   child.stdout.pipe(log)
   child.stderr.pipe(log)
   const stop = async () => {
