@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomBytes } from 'node:crypto'
-import { startStack, sandboxPids, type Stack } from './support/stack.ts'
+import { startStack, type Stack } from './support/stack.ts'
 import { openShell } from './support/shell.ts'
 import { visit, type Visitor } from './support/visitor.ts'
 import { everythingTemporalKnows } from './support/temporal-histories.ts'
@@ -41,7 +41,7 @@ describe('the main job', () => {
     before = await visitor.hashTree(id)
     const compute = await visitor.client.computes.hibernate(id, { wait: 60 })
     expect(compute.state).toBe('hibernated')
-    expect(await sandboxPids(stack.stateDir)).toEqual([])
+    expect(await stack.sandboxes()).toEqual([])
   })
 
   it('wakes with every file as it was', async () => {
@@ -73,7 +73,7 @@ describe('the main job', () => {
   it('deletes and leaves nothing', async () => {
     await visitor.client.computes.remove(id, { wait: 60, purge: true })
     expect(await visitor.state(id)).toBe('terminated')
-    expect(await sandboxPids(stack.stateDir)).toEqual([])
+    expect(await stack.sandboxes()).toEqual([])
   })
 
   it('never let a value of env into a history, a log or an event', async () => {

@@ -1,7 +1,6 @@
 import { expect } from 'vitest'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServiceName, Stack } from '../support/stack.ts'
-import { sandboxPids } from '../support/stack.ts'
 import { forEachAtOnce } from '../support/at-once.ts'
 import type { Visitor } from '../support/visitor.ts'
 
@@ -83,9 +82,7 @@ const killAgainAndAgain = async (
 
 /** One row, one workflow, one sandbox each; nothing in the store without an owner. */
 export const nothingIsLeft = async (stack: Stack): Promise<void> => {
-  await expect
-    .poll(() => sandboxPids(stack.stateDir), { timeout: 60_000, interval: 500 })
-    .toEqual([])
+  await expect.poll(() => stack.sandboxes(), { timeout: 60_000, interval: 500 }).toEqual([])
   const live = await stack.db
     .selectFrom('computes')
     .select(['id', 'state'])

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from '@temporalio/client'
 import { isProblem } from '../../sdk/problem.ts'
-import { sandboxPids, type Stack } from '../support/stack.ts'
+import type { Stack } from '../support/stack.ts'
 import { temporalClient } from '../support/temporal-histories.ts'
 import type { TemporalServer } from '../support/temporal-server.ts'
 import type { Visitor } from '../support/visitor.ts'
@@ -110,7 +110,7 @@ export const survivesTemporalKills = async (
   }
   await insist(() => client.computes.remove(id, { wait: 60, purge: true }))
   await visitor.until(id, 'terminated', 120_000)
-  expect(await sandboxPids(stack.stateDir, id)).toEqual([])
+  expect(await stack.sandboxes(id)).toEqual([])
 }
 
 /** Temporal's data is lost whole; rows and sandboxes rebuild it. */

@@ -36,11 +36,23 @@ export interface Stack {
   /** Starts a service that is not running; ready when it answers. */
   start(service: ServiceName): Promise<void>
   log(service: ServiceName): Promise<string>
+  /** What is up of computes, or of one: pids of processes, or names of pods. */
+  sandboxes(computeId?: string): Promise<readonly string[]>
   /** Ends every service and every sandbox, drops the database. */
   stop(): Promise<void>
 }
 
+/** Where the computes of a stack run. */
+export interface Site {
+  readonly env: Readonly<Record<string, string>>
+  sandboxes(computeId?: string): Promise<readonly string[]>
+  /** Ends every sandbox, and removes what was made for this stack. */
+  end(): Promise<void>
+}
+
 export interface StackOptions {
+  /** On this machine, unless a site is made: under a name that no other stack has. */
+  readonly site?: (name: string) => Promise<Site>
   readonly env?: Readonly<Record<string, string>>
   readonly services?: readonly ServiceName[]
 }
@@ -53,6 +65,7 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
   const databaseUrl = new URL(serverUrl)
   databaseUrl.pathname = `/${database}`
   const [apiPort, gatewayPort] = [await freePort(), await freePort()]
+  const site = await (options.site?.(database) ?? localSite(stateDir))
   const { privateKey } = generateKeyPairSync('ed25519')
   const password = randomBytes(12).toString('hex')
   const env: Record<string, string> = {
@@ -84,6 +97,7 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
     DORMOUSE_RATE_LIMIT_PER_MINUTE: '1000000',
     DORMOUSE_BACK_OFF_MS: '1000',
     DORMOUSE_SWEEP_EVERY_MS: '5000',
+    ...site.env,
     ...options.env,
   }
   const db = openDatabase(databaseUrl.toString(), 4)
@@ -129,11 +143,12 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
     },
     kill,
     start,
+    sandboxes: site.sandboxes,
     log: (service) => readFile(path.join(logDir, `${service}.log`), 'utf8'),
     async stop() {
       await Promise.all([...running.values()].map((child) => ended(child, 'SIGTERM')))
       running.clear()
-      await killSandboxes(stateDir)
+      await site.end()
       await db.destroy()
       // Left behind, buckets fill the volumes of a store that several suites share.
       await dropBucket(storeConfig(env)).catch(() => undefined)
@@ -143,6 +158,12 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
     },
   }
 }
+
+const localSite = (stateDir: string): Site => ({
+  env: {},
+  sandboxes: async (computeId) => (await sandboxPids(stateDir, computeId)).map(String),
+  end: () => killSandboxes(stateDir),
+})
 
 export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
