@@ -63,7 +63,9 @@ export default defineConfig({
           ...serverSuite,
           name: 'kubernetes',
           include: ['**/*.kubernetes.test.{ts,tsx}'],
-          globalSetup: ['test/support/cluster.ts'].filter((file) => existsSync(file)),
+          globalSetup: ['test/support/cluster.ts', 'test/support/servers.ts'].filter((file) =>
+            existsSync(file),
+          ),
         },
       },
     ],
