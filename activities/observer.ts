@@ -1,10 +1,13 @@
+import { findCompute } from '../records/computes.ts'
 import { appendEvent } from '../records/events.ts'
 import type { ControlDeps } from './control-deps.ts'
-import type { LiveSandbox } from './ports.ts'
+import type { LiveSandbox, SandboxSeen } from './ports.ts'
 
 type ObserverDeps = Pick<ControlDeps, 'db' | 'runtime' | 'doors'>
 
 const EVERY_MS = 2_000
+/** Where the runtime tells by itself, looking is for what it may have missed. */
+const EVERY_WHERE_TOLD_MS = 10_000
 /** A sandbox that vanished this soon after a process of it was ended for memory, vanished for that. */
 const OUT_OF_MEMORY_WITHIN_MS = 60_000
 
@@ -14,7 +17,7 @@ const OUT_OF_MEMORY_WITHIN_MS = 60_000
  */
 export const startObserver = (
   deps: ObserverDeps,
-  everyMs = EVERY_MS,
+  everyMs = deps.runtime.watch === undefined ? EVERY_MS : EVERY_WHERE_TOLD_MS,
 ): { stop(): Promise<void> } => {
   let missing = new Set<string>()
   let told = new Map<string, number>()
@@ -33,7 +36,7 @@ export const startObserver = (
       await deps.doors.observed(one.computeId, {
         generation: one.generation,
         what: 'gone',
-        reason: outOfMemory ? 'out_of_memory' : 'lost',
+        reason: outOfMemory ? 'out_of_memory' : (found.get(idOf(one))?.ended ?? 'lost'),
       })
     }
     told = await tellOutOfMemory(deps, up, found, told)
@@ -49,13 +52,29 @@ export const startObserver = (
     }, everyMs)
   }
   schedule()
+  const watch = deps.runtime.watch?.((seen) => {
+    // Told again as long as it lasts.
+    void tellSeen(deps, seen).catch(() => undefined)
+  })
   return {
     async stop() {
+      await watch?.stop()
       stopped = true
       clearTimeout(timer)
       await round
     },
   }
+}
+
+/** Only of a compute that runs: in every other state it is the platform itself that starts and stops. */
+const tellSeen = async (
+  { db, runtime, doors }: ObserverDeps,
+  { computeId, generation, what, why }: SandboxSeen,
+): Promise<void> => {
+  const row = await findCompute(db, computeId)
+  if (row?.state !== 'running' || row.generation !== generation || row.runtime !== runtime.name)
+    return
+  await doors.observed(computeId, { generation, what, reason: why })
 }
 
 interface Up {

@@ -52,6 +52,13 @@ export interface LiveSandbox extends SandboxRef {
   readonly outOfMemoryAtMs?: number
 }
 
+/** What happened to a sandbox behind the platform's back, or is about to. */
+export type SandboxSeen = SandboxRef &
+  (
+    | { readonly what: 'gone'; readonly why: SandboxEnd }
+    | { readonly what: 'draining'; readonly why: 'drain' }
+  )
+
 /** Where sandboxes run. An error of the runtime is never absence: it throws. */
 export interface Runtime {
   readonly name: string
@@ -66,6 +73,11 @@ export interface Runtime {
   stop(ref: SandboxRef, options: { keepTree: boolean }): Promise<void>
   /** Everything this platform ever started here and did not remove, trees without processes included. */
   list(): Promise<readonly LiveSandbox[]>
+  /**
+   * Where the world around tells: what is seen, at once and again as long as it lasts. Of several
+   * processes that watch, one tells. What the platform itself did is told too.
+   */
+  watch?(tell: (seen: SandboxSeen) => void): { stop(): Promise<void> }
 }
 
 /** The worker's half of sidekick/protocol.ts. Tickets are minted inside; errors are DormouseErrors. */

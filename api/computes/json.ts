@@ -84,6 +84,7 @@ const WORDS: Readonly<Record<ComputeRecord['reason'], string>> = {
   lost: 'its sandbox vanished; restored from the last checkpoint',
   out_of_memory: 'it ran out of memory',
   evicted: 'its node evicted it',
+  node_lost: 'its node went away; restored from the last checkpoint',
   recovered: 'it was adopted again after its workflow was gone',
   called_off: 'an automatic hibernation met activity',
   save_failed: 'its filesystem could not be saved, so it stays up',

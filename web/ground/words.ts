@@ -35,6 +35,7 @@ const REASONS: Readonly<Record<string, string>> = {
   lost: 'its sandbox vanished; restored from the last save',
   out_of_memory: 'it ran out of memory',
   evicted: 'its machine evicted it',
+  node_lost: 'its machine went away; restored from the last save',
   recovered: 'it was adopted again',
   called_off: 'something was using it',
   save_failed: 'its files could not be saved',

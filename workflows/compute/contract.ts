@@ -30,6 +30,7 @@ export const REASONS = [
   'lost', // the sandbox vanished; restored from the last checkpoint
   'out_of_memory',
   'evicted',
+  'node_lost', // its node was not heard of any more; restored from the last checkpoint
   'recovered', // the workflow was gone and was adopted again
   'called_off', // an automatic hibernation met activity
   'save_failed',
@@ -211,7 +212,7 @@ export const REFRESH_SIGNAL = 'refresh'
 export interface Observation {
   readonly generation: number
   readonly what: 'gone' | 'draining'
-  readonly reason: Extract<Reason, 'lost' | 'out_of_memory' | 'evicted' | 'drain'>
+  readonly reason: Extract<Reason, 'lost' | 'out_of_memory' | 'evicted' | 'node_lost' | 'drain'>
 }
 
 export const computeWorkflowId = (computeId: string): string => `compute-${computeId}`

@@ -2,6 +2,7 @@
  * How a pod says whose it is. Network policies, quotas and dashboards select by these labels:
  * docs/kubernetes-runtime.md holds the same list, and a name that changed would open a wall.
  */
+import type { V1Pod } from '@kubernetes/client-node'
 import type { SandboxRef, SandboxSpec } from '../../ports.ts'
 
 export const LABELS = {
@@ -32,6 +33,14 @@ export const labelsOf = (spec: SandboxSpec, installation: string): Record<string
   [LABELS.group]: spec.groupId,
   [LABELS.network]: spec.network,
 })
+
+/** Which generation of which compute a pod is; undefined: it is none of ours. */
+export const refOf = (pod: V1Pod): SandboxRef | undefined => {
+  const { [LABELS.compute]: computeId, [LABELS.generation]: generation } =
+    pod.metadata?.labels ?? {}
+  if (computeId === undefined || generation === undefined) return undefined
+  return { computeId, generation: Number(generation) }
+}
 
 /** Selects every pod of this installation, or those of one compute. */
 export const selector = (installation: string, computeId?: string): string =>

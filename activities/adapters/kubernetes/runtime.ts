@@ -4,17 +4,20 @@ import type { LiveSandbox, Runtime, SandboxRef, SandboxSpec } from '../../ports.
 import { isConflict, refusedPod, unavailable } from './api-errors.ts'
 import { connectCluster, type Cluster } from './cluster.ts'
 import { imageReference } from './image-reference.ts'
-import { LABELS, podName, selector } from './labels.ts'
+import { LABELS, podName, refOf, selector } from './labels.ts'
 import { isNodeGone } from './node.ts'
 import { podManifest, type PodShape } from './pod-manifest.ts'
-import { endOf, troubleOf } from './pod-state.ts'
-import { openPods, type Pods } from './pods.ts'
-import { startedPod } from './started-pod.ts'
+import { endOf, isCutOff, troubleOf } from './pod-state.ts'
+import { openPods } from './pods.ts'
+import { sidekickAnswers, startedPod } from './started-pod.ts'
 import { whyUnavailable } from './unavailable.ts'
+import { watchSandboxes } from './watch.ts'
 
 export interface KubernetesRuntimeConfig extends PodShape {
   /** File with the way to the cluster; undefined: the environment's, or the pod's own account. */
   readonly kubeconfig?: string
+  /** Where the observer's Lease is. */
+  readonly systemNamespace: string
   /** What `base` of the image table is called in a registry. */
   readonly baseImage: string
 }
@@ -52,7 +55,8 @@ export const createKubernetesRuntime = (
 
     async inspect(ref) {
       const pod = await pods.find(namespace, podName(ref))
-      return pod !== undefined && endOf(pod) === undefined ? 'live' : 'gone'
+      if (pod === undefined || endOf(pod) !== undefined) return 'gone'
+      return !isCutOff(pod) || (await sidekickAnswers(pod)) ? 'live' : 'gone'
     },
 
     async markTreeComplete(ref) {
@@ -70,6 +74,7 @@ export const createKubernetesRuntime = (
       const { items } = await pods.list(namespace, selector(installation))
       return items.flatMap((pod) => liveSandbox(pod) ?? [])
     },
+    watch: (tell) => watchSandboxes(cluster, config, tell),
   }
 
   /** Ends what is older or of no use; answers the pod of this generation if there is one worth waiting for. */
@@ -134,16 +139,7 @@ const liveSandbox = (pod: V1Pod): LiveSandbox | undefined => {
   }
 }
 
-export const refOf = (pod: V1Pod): SandboxRef | undefined => {
-  const { [LABELS.compute]: computeId, [LABELS.generation]: generation } =
-    pod.metadata?.labels ?? {}
-  if (computeId === undefined || generation === undefined) return undefined
-  return { computeId, generation: Number(generation) }
-}
-
 const isSame = (one: SandboxRef | undefined, other: SandboxRef): boolean =>
   one?.computeId === other.computeId && one.generation === other.generation
 
 const stale = (message: string): DormouseError => new DormouseError('StaleGeneration', message)
-
-export type { Pods }

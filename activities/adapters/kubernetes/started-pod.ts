@@ -87,6 +87,12 @@ const askEvents = async (
   return undefined
 }
 
+/** One try: whether anything takes connections where the pod's sidekick was. */
+export const sidekickAnswers = (pod: V1Pod): Promise<boolean> => {
+  const host = pod.status?.podIP
+  return host === undefined ? Promise.resolve(false) : connects(host)
+}
+
 const answers = async (host: string, signal: AbortSignal): Promise<boolean> => {
   while (!signal.aborted) {
     if (await connects(host)) return true

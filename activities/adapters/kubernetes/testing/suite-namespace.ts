@@ -31,6 +31,7 @@ export const openSuiteNamespace = async (): Promise<SuiteNamespace> => {
   const config = {
     kubeconfig,
     namespace,
+    systemNamespace: namespace,
     installation: namespace,
     runtimeClass: 'gvisor',
     baseImage: process.env['DORMOUSE_KUBERNETES_BASE_IMAGE'] ?? BASE_IMAGE,
