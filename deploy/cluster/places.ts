@@ -1,4 +1,5 @@
 /** Names, addresses and folders of the one cluster that a machine can have. */
+import { realpathSync } from 'node:fs'
 import path from 'node:path'
 import { homeDir } from '../local/home.ts'
 
@@ -61,5 +62,13 @@ export const givenKubeconfig = (
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): string | undefined => {
   const given = env['KUBECONFIG']
-  return given && path.resolve(given) !== placesOf(env).kubeconfig ? given : undefined
+  return given && realPath(given) !== realPath(placesOf(env).kubeconfig) ? given : undefined
+}
+
+const realPath = (file: string): string => {
+  try {
+    return realpathSync(file)
+  } catch {
+    return path.resolve(file)
+  }
 }

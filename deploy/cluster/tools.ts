@@ -12,12 +12,19 @@ const KUBECONFORM = 'v0.7.0'
 const TOOLS = {
   helm: {
     name: 'helm',
-    version: `${HELM}-1`,
+    version: `${HELM}-2`,
     modules: [{ module: 'helm.sh/helm/v3', version: HELM }],
     programs: {
       helm: {
         package: 'helm.sh/helm/v3/cmd/helm',
-        flags: [`-X helm.sh/helm/v3/internal/version.version=${HELM}`],
+        flags: [
+          `-X helm.sh/helm/v3/internal/version.version=${HELM}`,
+          // The cluster that `helm lint` and `helm template` take for granted; else 1.20.
+          ...['lint/rules', 'chartutil'].flatMap((name) => [
+            `-X helm.sh/helm/v3/pkg/${name}.k8sVersionMajor=1`,
+            `-X helm.sh/helm/v3/pkg/${name}.k8sVersionMinor=34`,
+          ]),
+        ],
       },
     },
   },

@@ -1,5 +1,5 @@
-# dormouse/build: the checkout built, with the packages that run needs. The other images copy from it; it
-# is never run.
+# dormouse/build: the checkout built (/app: dist/ and the packages that run needs; /sidekick). The other
+# images copy from it; it is never run.
 #
 #   docker build -f deploy/images/build.Dockerfile -t dormouse/build .
 ARG NODE=docker.io/library/node:24-bookworm
@@ -10,5 +10,5 @@ COPY . .
 RUN npm ci \
  && npm run -s build \
  && npm prune --omit=dev \
- && node deploy/images/slim.ts node_modules \
- && find dist -name '*.map' -delete
+ && node deploy/images/slim-installed.ts node_modules \
+ && mv dist/sidekick /sidekick

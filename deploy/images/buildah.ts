@@ -1,4 +1,7 @@
-/** Builds images without a daemon and without a registry; its store is in the cache folder. */
+/**
+ * Builds images without a daemon and without a registry; its store is in the cache folder. One process at a
+ * time: see store-lock.ts.
+ */
 import path from 'node:path'
 import { cacheDir } from '../local/cache.ts'
 import { runTool } from '../local/run-tool.ts'
@@ -7,14 +10,22 @@ export const imagesDir = (): string => path.join(cacheDir(), 'images')
 
 export type OnLine = (line: string) => void
 
-const buildah = (args: readonly string[], onLine?: OnLine): Promise<string> => {
-  const store = path.join(imagesDir(), 'store')
-  return runTool(
-    'buildah',
-    // vfs copies whole layers, and so works on every file system and inside containers.
-    ['--storage-driver', 'vfs', '--root', store, '--runroot', path.join(store, 'run'), ...args],
-    onLine === undefined ? {} : { onLine },
+const buildah = async (args: readonly string[], onLine?: OnLine): Promise<string> =>
+  runTool('buildah', [...(await storeOf()), ...args], onLine === undefined ? {} : { onLine })
+
+let store: Promise<readonly string[]> | undefined
+
+/** overlay shares layers; where a file system or a container does not allow it, vfs copies them whole. */
+const storeOf = (): Promise<readonly string[]> => {
+  const options = (driver: string): readonly string[] => {
+    const root = path.join(imagesDir(), `store-${driver}`)
+    return ['--storage-driver', driver, '--root', root, '--runroot', path.join(root, 'run')]
+  }
+  store ??= runTool('buildah', [...options('overlay'), 'info']).then(
+    () => options('overlay'),
+    () => options('vfs'),
   )
+  return store
 }
 
 export const hasImage = (image: string): Promise<boolean> =>
@@ -43,6 +54,8 @@ export const buildImage = async (
     ],
     onLine,
   )
+  // A stage that is only copied from leaves its container behind.
+  await buildah(['rm', '--all'])
 }
 
 /** An image of one folder's content and nothing else. */

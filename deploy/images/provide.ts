@@ -2,11 +2,14 @@
 import { runTool } from '../local/run-tool.ts'
 import { onPath } from '../local/cache.ts'
 import type { Board } from '../local/board.ts'
+import path from 'node:path'
 import { IMAGE_PACKAGES, requirePackages } from '../cluster/debian-packages.ts'
 import { importImage, nodeImages, tagImage } from '../cluster/containerd.ts'
 import { currentContext } from '../cluster/given-cluster.ts'
+import { imagesDir } from './buildah.ts'
 import { loaderOf, pushHelp } from './loaders.ts'
 import { IMAGES, LATEST_TAG, reference, type Image } from './catalogue.ts'
+import { whileLocked } from './store-lock.ts'
 import { makeImage, type MadeImage } from './make.ts'
 
 export type Target =
@@ -52,7 +55,15 @@ export const makeImages = async (
   await board.during('packages', (say) => requirePackages(IMAGE_PACKAGES, say))
   const made: MadeImage[] = []
   for (const image of wanted)
-    made.push(await board.during(`image ${image.name}`, (say) => makeImage(image, say)))
+    made.push(
+      await board.during(`image ${image.name}`, (say) =>
+        whileLocked(
+          path.join(imagesDir(), 'lock.json'),
+          () => makeImage(image, say),
+          ({ pid }) => say(`waiting for the build of process ${pid}`),
+        ),
+      ),
+    )
   return made
 }
 

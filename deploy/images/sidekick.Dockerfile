@@ -16,5 +16,5 @@ RUN apt-get update && apt-get install -y --no-install-recommends busybox-static
 
 FROM scratch
 COPY --from=tools /bin/busybox /bin/cp
-COPY --from=built /app/dist/sidekick /sidekick
+COPY --from=built /sidekick /sidekick
 USER 1000:1000

