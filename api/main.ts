@@ -9,6 +9,7 @@ import {
   databaseUrl,
   firstUser,
   keyConfig,
+  migratesAtStart,
   runtimeName,
   storeConfig,
   timings,
@@ -30,7 +31,7 @@ const main = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const keys = keyConfig(env)
   const signingKeys = loadSigningKeys(keys.signingKey)
   const db = openDatabase(databaseUrl(env), CONNECTIONS)
-  await migrate(db)
+  if (migratesAtStart(env)) await migrate(db)
   await createFirstUser(db, firstUser(env))
 
   const temporal = lazyClient(env)

@@ -41,6 +41,9 @@ const list = (env: Env, name: string): readonly string[] =>
 
 export const databaseUrl = (env: Env): string => required(env, 'DATABASE_URL')
 
+/** Off where a job migrates before the services start, so that an older API starts again on a newer schema. */
+export const migratesAtStart = (env: Env): boolean => env['DORMOUSE_MIGRATE_AT_START'] !== 'no'
+
 export const temporalConfig = (env: Env) => ({
   address: env['TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233',
   namespace: env['TEMPORAL_NAMESPACE'] ?? 'default',

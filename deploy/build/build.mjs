@@ -25,6 +25,7 @@ const ENTRIES = {
   gateway: 'gateway/main.ts',
   worker: 'temporal/worker.ts',
   'data-worker': 'temporal/data-worker.ts',
+  migrate: 'deploy/migrate.ts',
   cli: 'cli/main.ts',
   demo: 'deploy/local/demo.ts',
 }

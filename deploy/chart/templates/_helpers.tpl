@@ -36,3 +36,113 @@ dormouse.dev/installation: {{ .Values.workloads.installation }}
 {{- end -}}
 
 {{- define "dormouse.sidekickPort" -}}7070{{- end -}}
+
+{{- define "dormouse.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+
+{{/* An image beside the platform's: (list . "base" given) */}}
+{{- define "dormouse.sibling" -}}
+{{- $root := index . 0 -}}
+{{ index . 2 | default (printf "%s/%s:%s" (dir $root.Values.image.repository) (index . 1) ($root.Values.image.tag | default $root.Chart.AppVersion)) }}
+{{- end -}}
+
+{{- define "dormouse.apiOrigin" -}}
+{{ .Values.api.origin | default "http://localhost:8080" }}
+{{- end -}}
+{{- define "dormouse.gatewayOrigin" -}}
+{{ .Values.gateway.origin | default "http://localhost:8081" }}
+{{- end -}}
+{{- define "dormouse.portDomain" -}}
+{{ .Values.gateway.portDomain | default "localhost" }}
+{{- end -}}
+
+{{- define "dormouse.keysSecret" -}}
+{{ .Values.keys.existingSecret | default (printf "%s-keys" (include "dormouse.fullname" .)) }}
+{{- end -}}
+
+{{- define "dormouse.tryoutSecret" -}}
+{{ include "dormouse.fullname" . }}-tryout
+{{- end -}}
+
+{{/* One variable from a Secret: (list "NAME" secret key) */}}
+{{- define "dormouse.secretEnv" -}}
+- name: {{ index . 0 }}
+  valueFrom: { secretKeyRef: { name: {{ index . 1 }}, key: {{ index . 2 }} } }
+{{- end -}}
+
+{{- define "dormouse.databaseEnv" -}}
+{{- if .Values.database.existingSecret }}
+{{ include "dormouse.secretEnv" (list "DATABASE_URL" .Values.database.existingSecret .Values.database.key) }}
+{{- else }}
+{{ include "dormouse.secretEnv" (list "DATABASE_URL" (include "dormouse.tryoutSecret" .) "DATABASE_URL") }}
+{{- end }}
+{{- end -}}
+
+{{- define "dormouse.storeEnv" -}}
+- { name: S3_ENDPOINT, value: {{ .Values.store.endpoint | default (printf "http://%s-seaweedfs:8333" (include "dormouse.fullname" .)) | quote }} }
+- { name: S3_REGION, value: {{ .Values.store.region | quote }} }
+- { name: S3_BUCKET, value: {{ .Values.store.bucket | quote }} }
+{{- $secret := .Values.store.existingSecret | default (include "dormouse.tryoutSecret" .) }}
+{{ include "dormouse.secretEnv" (list "S3_ACCESS_KEY_ID" $secret .Values.store.accessKeyIdKey) }}
+{{ include "dormouse.secretEnv" (list "S3_SECRET_ACCESS_KEY" $secret .Values.store.secretAccessKeyKey) }}
+{{- end -}}
+
+{{- define "dormouse.temporalEnv" -}}
+- { name: TEMPORAL_ADDRESS, value: {{ .Values.temporal.address | default (printf "%s-temporal:7233" (include "dormouse.fullname" .)) | quote }} }
+- { name: TEMPORAL_NAMESPACE, value: {{ .Values.temporal.namespace | quote }} }
+{{- end -}}
+
+{{- define "dormouse.kubernetesEnv" -}}
+- { name: DORMOUSE_KUBERNETES_NAMESPACE, value: {{ .Values.workloads.namespace | quote }} }
+- { name: DORMOUSE_KUBERNETES_SYSTEM_NAMESPACE, value: {{ .Release.Namespace | quote }} }
+- { name: DORMOUSE_KUBERNETES_INSTALLATION, value: {{ .Values.workloads.installation | quote }} }
+- { name: DORMOUSE_KUBERNETES_RUNTIME_CLASS, value: {{ .Values.workloads.runtimeClass.name | quote }} }
+- { name: DORMOUSE_KUBERNETES_BASE_IMAGE, value: {{ include "dormouse.sibling" (list . "base" .Values.computeImages.base) | quote }} }
+- { name: DORMOUSE_KUBERNETES_SIDEKICK_IMAGE, value: {{ include "dormouse.sibling" (list . "sidekick" .Values.computeImages.sidekick) | quote }} }
+- { name: DORMOUSE_KUBERNETES_SIDEKICK_MOUNT, value: {{ .Values.computeImages.sidekickMount | quote }} }
+- { name: DORMOUSE_KUBERNETES_IMAGE_PULL_POLICY, value: {{ .Values.computeImages.pullPolicy | quote }} }
+- { name: DORMOUSE_KUBERNETES_IMAGE_PULL_SECRETS, value: {{ join "," .Values.image.pullSecrets | quote }} }
+- { name: DORMOUSE_KUBERNETES_REQUEST_PERCENT, value: {{ .Values.workloads.requestPercent | quote }} }
+{{- end -}}
+
+{{/* Variables given as a map. */}}
+{{- define "dormouse.givenEnv" -}}
+{{- range $name, $value := . }}
+- { name: {{ $name }}, value: {{ $value | toString | quote }} }
+{{- end }}
+{{- end -}}
+
+{{/* As Pod Security "restricted" wants it. */}}
+{{- define "dormouse.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}
+{{- define "dormouse.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{- define "dormouse.pullSecrets" -}}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "dormouse.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
