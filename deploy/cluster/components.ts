@@ -135,6 +135,7 @@ export const componentsOf = (places: Places, programs: string): readonly Compone
         '--run-firewall=true',
         '--run-router=false',
         '--run-service-proxy=false',
+        `--service-cluster-ip-range=${SERVICE_CIDR}`,
       ],
     },
   ]

@@ -1,6 +1,5 @@
 /** Stops exactly what `clusterUp` started, and takes away what it and its pods left on the machine. */
 import { readFile, rm } from 'node:fs/promises'
-import path from 'node:path'
 import type { Board } from '../local/board.ts'
 import { trySignal } from '../local/proc.ts'
 import { runTool } from '../local/run-tool.ts'
@@ -11,6 +10,7 @@ import { kubectl } from './kubectl.ts'
 import { removeNetwork } from './network.ts'
 import { POD_NETWORK, placesOf, type Places } from './places.ts'
 import { removePodNetworks } from './pod-networks.ts'
+import { removeRules } from './rules.ts'
 import { killMarked, runningMark } from './processes.ts'
 
 const PODS_WITHIN_S = 20
@@ -56,14 +56,4 @@ const unmountUnder = async (folders: readonly string[]): Promise<void> => {
   // The deepest first; lazily, as a dying process may still stand in it.
   for (const mount of mounts.toReversed())
     await runTool('umount', ['--lazy', mount]).catch(() => {})
-}
-
-const RULES_WITHIN_MS = 20_000
-
-/** Both know their own chains best. */
-const removeRules = async (): Promise<void> => {
-  const program = (name: string): string => path.join(programsDir(), name)
-  const options = { withinMs: RULES_WITHIN_MS }
-  await runTool(program('kube-router'), ['--cleanup-config'], options).catch(() => {})
-  await runTool(program('kube-proxy'), ['--cleanup'], options).catch(() => {})
 }

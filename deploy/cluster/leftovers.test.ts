@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { leftoversAmong } from './leftovers.ts'
-import { masqueradeRules } from './pod-networks.ts'
 
 const SOCKET = '/run/dormouse-cluster/containerd.sock'
 
@@ -22,19 +21,5 @@ describe('what pods leave behind', () => {
       { pid: 31, parent: 1, argv: ['less', '/run/dormouse-cluster/containerd/log'] },
     ]
     expect(leftoversAmong(all)).toEqual([])
-  })
-
-  it('is the masquerading of its own pod network only', () => {
-    const saved = [
-      '*nat',
-      ':CNI-aa - [0:0]',
-      String.raw`-A POSTROUTING -s 10.244.0.7/32 -m comment --comment "name: \"dormouse-pods\" id: \"f00\"" -j CNI-aa`,
-      String.raw`-A POSTROUTING -s 10.1.0.7/32 -m comment --comment "name: \"podman\" id: \"f00\"" -j CNI-bb`,
-      '-A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING',
-      'COMMIT',
-    ].join('\n')
-    const found = masqueradeRules(saved, 'dormouse-pods')
-    expect(found.map(({ chain }) => chain)).toEqual(['CNI-aa'])
-    expect(found[0]?.rule).toContain('name: "dormouse-pods" id: "f00"')
   })
 })

@@ -1,4 +1,5 @@
 /** Brings up the one-node cluster, or what is missing of it; answers where its kubeconfig is. */
+import { Resolver } from 'node:dns/promises'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Board } from '../local/board.ts'
@@ -19,7 +20,14 @@ import { CLUSTER_PACKAGES, requirePackages } from './debian-packages.ts'
 import { apply, kubectl } from './kubectl.ts'
 import { makeNetwork } from './network.ts'
 import { DNS_OBJECTS, GVISOR } from './objects.ts'
-import { DNS_IMAGE, NODE_NAME, PAUSE_IMAGE, placesOf, type Places } from './places.ts'
+import {
+  DNS_IMAGE,
+  DNS_SERVICE_IP,
+  NODE_NAME,
+  PAUSE_IMAGE,
+  placesOf,
+  type Places,
+} from './places.ts'
 import { until } from './poll.ts'
 import { logOf, runningMark, startComponent } from './processes.ts'
 import { writeProgramImage } from './program-image.ts'
@@ -38,11 +46,20 @@ export const clusterUp = async (board: Board): Promise<string> => {
   await board.during('node', async (say) => {
     await makeNetwork()
     await writeFiles(places)
+    const startedAtMs = Date.now()
+    let kubeletIsNew = false
     for (const component of componentsOf(places, programs)) {
       say(component.name)
-      await startReady(places, component, programs)
+      const isNew = await startReady(places, component, programs)
+      if (component.name === 'kubelet') kubeletIsNew = isNew
     }
     await until('the node', () => ready(places, 'node'), { withinMs: PART_WITHIN_MS })
+    // Its condition may be of the kubelet before; only a new one renews the lease at once.
+    if (kubeletIsNew)
+      await until('the kubelet', () => leaseRenewedSince(places, startedAtMs), {
+        withinMs: PART_WITHIN_MS,
+        logFile: logOf(places, 'kubelet'),
+      })
   })
   await board.during('cluster DNS', () => startDns(places, programs))
   return places.kubeconfig
@@ -74,7 +91,7 @@ const startReady = async (
   places: Places,
   component: Component,
   programs: string,
-): Promise<void> => {
+): Promise<boolean> => {
   for (const need of component.needs) {
     const waitedFor = SERVED_BY[need]
     await until(waitedFor, () => ready(places, need), {
@@ -85,7 +102,7 @@ const startReady = async (
   }
   // containerd finds its shims on PATH, kubelet and kube-proxy the Debian tools.
   const env = { PATH: `${programs}:/usr/local/sbin:/usr/sbin:/sbin:${process.env['PATH'] ?? ''}` }
-  startComponent(places, component, { ...env, HOME: places.state })
+  return startComponent(places, component, { ...env, HOME: places.state })
 }
 
 const SERVED_BY = { api: 'kube-apiserver', cri: 'containerd', node: 'kubelet' } as const
@@ -104,6 +121,15 @@ const ready = async (places: Places, what: Readiness): Promise<void> => {
   if (status.trim() !== 'True') throw new Error(`the node's condition Ready is "${status.trim()}"`)
 }
 
+const leaseRenewedSince = async (places: Places, sinceMs: number): Promise<void> => {
+  const renewTime = await kubectl(places.kubeconfig, [
+    ...['--namespace', 'kube-node-lease', 'get', 'lease', NODE_NAME],
+    ...['--output', 'jsonpath={.spec.renewTime}'],
+  ])
+  if (!(Date.parse(renewTime) >= sinceMs))
+    throw new Error(`it last told that it lives at ${renewTime}`)
+}
+
 /** Its image has no registry to come from either. */
 const startDns = async (places: Places, programs: string): Promise<void> => {
   const there = await nodeImages()
@@ -120,8 +146,12 @@ const startDns = async (places: Places, programs: string): Promise<void> => {
   await until('the API', () => apply(places.kubeconfig, [GVISOR, ...DNS_OBJECTS]), {
     withinMs: PART_WITHIN_MS,
   })
-  const wait = ['--namespace', 'kube-system', 'rollout', 'status', 'deployment/dns']
-  await kubectl(places.kubeconfig, [...wait, `--timeout=${DNS_WITHIN_MS / 1000}s`])
+  const resolver = new Resolver({ timeout: 500, tries: 1 })
+  resolver.setServers([DNS_SERVICE_IP])
+  // Asked as a pod asks: after a crash the API still tells of the pod that was ready before.
+  await until('cluster DNS', () => resolver.resolve4('kubernetes.default.svc.cluster.local'), {
+    withinMs: DNS_WITHIN_MS,
+  })
   // It appears a moment after the API, and no pod is admitted without it.
   await until(
     'the default service account',
