@@ -24,7 +24,7 @@ export const SERVICE_CIDR = '10.96.0.0/16'
 export const FIRST_SERVICE_IP = '10.96.0.1'
 export const DNS_SERVICE_IP = '10.96.0.10'
 
-export const PAUSE_IMAGE = 'docker.io/dormouse/pause:1'
+export const PAUSE_IMAGE = 'docker.io/dormouse/pause:2'
 export const DNS_IMAGE = 'docker.io/dormouse/dns:1'
 
 export interface Places {

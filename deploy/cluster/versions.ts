@@ -99,5 +99,5 @@ export const GO_PARTS: readonly GoPart[] = [
     ],
     programs: { dns: { package: './ours' } },
   },
-  { name: 'pause', version: '1', source: 'pause', programs: { pause: { package: './ours' } } },
+  { name: 'pause', version: '2', source: 'pause', programs: { pause: { package: './ours' } } },
 ]

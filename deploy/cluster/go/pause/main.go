@@ -1,4 +1,5 @@
-// pause holds the namespaces of a pod open and does nothing else until it is told to end.
+// pause holds the namespaces of a pod open until it is told to end. In a pod that shares its processes it is
+// the first of them, and takes in those whose parents have ended.
 package main
 
 import (
@@ -8,8 +9,21 @@ import (
 )
 
 func main() {
-	end := make(chan os.Signal, 1)
-	signal.Notify(end, syscall.SIGTERM, syscall.SIGINT)
-	<-end
-	os.Exit(0)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGCHLD)
+	for received := range signals {
+		if received != syscall.SIGCHLD {
+			os.Exit(0)
+		}
+		// One signal may stand for many children.
+		for {
+			pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil)
+			if err == syscall.EINTR {
+				continue
+			}
+			if pid <= 0 {
+				break
+			}
+		}
+	}
 }
