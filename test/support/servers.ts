@@ -96,8 +96,9 @@ const seaweedfs = async (
 const SERVER_PORTS = ['postgres', 'temporal', 'ui', 's3'] as const
 
 const freePorts = async (): Promise<Record<(typeof SERVER_PORTS)[number], number>> => {
-  // Somewhere of its own for every run, below the range the kernel gives to outgoing connections.
-  const first = 20_000 + Math.floor(Math.random() * 10_000)
+  // Somewhere of its own for every run. SeaweedFS' inner ports are up to 13,000 higher: they too stay
+  // below the range the kernel gives to outgoing connections.
+  const first = 10_000 + Math.floor(Math.random() * 6_000)
   const wishes = SERVER_PORTS.map((name, index) => ({ name, preferred: first + index }))
   return (await choosePorts(wishes, {})).ports
 }
