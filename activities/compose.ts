@@ -9,6 +9,7 @@ import {
   kubernetesRuntimeConfig,
   localRuntimeConfig,
   runtimeName,
+  signingKey,
   storeConfig,
   timings,
 } from '../config/config.ts'
@@ -97,7 +98,7 @@ const composing = async <A, D>(
 }
 
 const shared = (env: Env, connections: number) => {
-  const keys = loadSigningKeys(keyConfig(env).signingKey)
+  const keys = loadSigningKeys(signingKey(env))
   return {
     keys,
     runtime: makeRuntime(env),

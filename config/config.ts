@@ -58,9 +58,12 @@ export const storeConfig = (env: Env) => ({
 })
 export type StoreConfig = ReturnType<typeof storeConfig>
 
-/** PKCS#8 Ed25519 key (base64 DER) that signs access tokens and tickets; 32-byte key (base64) that seals env values. */
+/** PKCS#8 Ed25519 key (base64 DER) that signs access tokens and tickets. */
+export const signingKey = (env: Env): string => required(env, 'DORMOUSE_SIGNING_KEY')
+
+/** Beside it the 32-byte key (base64) that seals env values, for those who open them. */
 export const keyConfig = (env: Env) => ({
-  signingKey: required(env, 'DORMOUSE_SIGNING_KEY'),
+  signingKey: signingKey(env),
   sealKey: required(env, 'DORMOUSE_SEAL_KEY'),
 })
 
@@ -78,6 +81,8 @@ export const apiConfig = (env: Env) => ({
   corsOrigins: list(env, 'DORMOUSE_CORS_ORIGINS'),
   /** Proxies in front of it, as addresses or networks, whose X-Forwarded-For is believed. */
   trustedProxies: list(env, 'DORMOUSE_TRUSTED_PROXIES'),
+  /** Beginnings of registry references (`ghcr.io/team/`) that members of a group may make images of; `*`: any. */
+  imageSources: list(env, 'DORMOUSE_IMAGE_SOURCES'),
   rateLimitPerMinute: count(env, 'DORMOUSE_RATE_LIMIT_PER_MINUTE', 1200),
   /** Logins of one address and email in a minute. */
   loginLimitPerMinute: count(env, 'DORMOUSE_LOGIN_LIMIT_PER_MINUTE', 20),
