@@ -82,6 +82,11 @@ const BODIES: Record<string, () => unknown> = {
   'PUT /api/computes/:id/schedule': () => ({ schedule: null }),
   'POST /api/computes/:id/commit': () => ({ name: 'image' }),
   'PUT /api/computes/:id/ports/:port': () => ({ visibility: 'public' }),
+  'POST /api/images': () => ({
+    name: 'theirs',
+    reference: 'docker.io/library/debian:12',
+    group_id: owner.groupId,
+  }),
   'POST /api/filesystems': () => ({ name: 'new', group_id: owner.groupId }),
   'POST /api/filesystems/:id/restore': () => ({ snapshot_id: newId() }),
   'POST /api/filesystems/:id/fork': () => ({}),

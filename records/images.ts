@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { ComputeRow } from './computes.ts'
 import type { Queryable } from './database.ts'
+import { newId } from './ids.ts'
 import type { ImagesTable } from './schema.ts'
 
 export type ImageRow = Selectable<ImagesTable>
@@ -50,6 +51,32 @@ export const isImageNameTaken = async (
     .where('name', '=', name)
     .where('state', '!=', 'deleted')
     .executeTakeFirst()) !== undefined
+
+/** An image that a registry has; ready, because only a node that pulls it can say whether it is there. */
+export const insertRegistryImage = (
+  db: Queryable,
+  image: {
+    readonly groupId: string
+    readonly ownerId: string
+    readonly name: string
+    readonly reference: string
+  },
+): Promise<ImageRow> =>
+  db
+    .insertInto('images')
+    .values({
+      id: newId(),
+      group_id: image.groupId,
+      owner_id: image.ownerId,
+      name: image.name,
+      state: 'ready',
+      base: image.reference,
+      digest: /@(sha256:[0-9a-f]{64})$/.exec(image.reference)?.[1] ?? image.reference,
+      problem: null,
+      created_by_compute: null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
 
 /** The row a commit fills: state `pending` until the worker has the layer. */
 export const insertPendingImage = async (

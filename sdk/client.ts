@@ -11,6 +11,7 @@ import type {
   Image,
   LifeEvent,
   NewCompute,
+  NewImage,
   Page,
   Platform,
   Session,
@@ -121,6 +122,8 @@ export const openClient = (options: ClientOptions) => {
     platform: () => api.json<Platform>('GET', '/api/platform'),
     images: {
       list: () => api.json<Page<Image>>('GET', '/api/images'),
+      /** An image that a registry has, for computes on kubernetes. */
+      create: (image: NewImage) => api.json<Image>('POST', '/api/images', { json: image }),
       remove: (id: string) => api.send('DELETE', `/api/images/${id}`).then(() => undefined),
     },
 

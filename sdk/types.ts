@@ -118,6 +118,13 @@ export interface Image {
   readonly settled?: boolean
 }
 
+export interface NewImage {
+  readonly name: string
+  /** With the registry: docker.io/library/debian:12 */
+  readonly reference: string
+  readonly group_id?: string | undefined
+}
+
 export interface LifeEvent {
   readonly cursor: string
   readonly computeId: string | null

@@ -1,9 +1,13 @@
 import { Type } from '@fastify/type-provider-typebox'
+import { defaultGroupId } from '../../auth/authorize.ts'
+import type { Principal } from '../../auth/principal.ts'
 import { appendEvent } from '../../records/events.ts'
 import {
   computesOfImage,
   deleteImage,
   findImageRow,
+  insertRegistryImage,
+  isImageNameTaken,
   listImages,
   runsOn,
 } from '../../records/images.ts'
@@ -11,9 +15,9 @@ import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller, groupsFor } from '../policy.ts'
 import { ById, Closed, Id, onePage, PageOf } from '../schema.ts'
-import { imageJson, ImageSchema } from './schema.ts'
+import { imageJson, ImageSchema, NewImage } from './schema.ts'
 
-export const registerImages = (app: App, { db, runtime }: AppDeps): void => {
+export const registerImages = (app: App, { db, runtime, config }: AppDeps): void => {
   const tags = ['images']
 
   app.get(
@@ -33,6 +37,63 @@ export const registerImages = (app: App, { db, runtime }: AppDeps): void => {
       return onePage(usable.map(imageJson))
     },
   )
+
+  app.post(
+    '/api/images',
+    {
+      config: {
+        policy: {
+          access: 'resource',
+          action: 'image:create',
+          find: (request) => ({
+            groupId:
+              (request.body as { group_id?: string }).group_id ?? defaultGroupId(caller(request)),
+          }),
+        },
+      },
+      schema: {
+        tags,
+        description: 'An image that a registry has, for computes on kubernetes',
+        body: NewImage,
+        response: { 201: ImageSchema },
+      },
+    },
+    async (request, reply) => {
+      const principal = caller(request)
+      const { name, reference, group_id: groupId = defaultGroupId(principal) } = request.body
+      checkSource(principal, reference)
+      if (await isImageNameTaken(db, groupId, name))
+        throw new DormouseError('Invalid', `this group has an image "${name}" already`, {
+          field: 'name',
+        })
+      const row = await db.transaction().execute(async (tx) => {
+        const image = { groupId, ownerId: principal.userId, name, reference }
+        const made = await insertRegistryImage(tx, image)
+        const data = { imageId: made.id, name, reference }
+        await appendEvent(tx, { groupId, type: 'image.created', actor: principal.actor, data })
+        return made
+      })
+      return reply.code(201).send(imageJson(row))
+    },
+  )
+
+  /** Whoever may name an image makes the cluster fetch from where it says. */
+  const checkSource = (principal: Principal, reference: string): void => {
+    if (!runsOn(reference, runtime))
+      throw new DormouseError(
+        'Invalid',
+        `the ${runtime} runtime starts from no registry image; kubernetes does`,
+        { field: 'reference' },
+      )
+    const allowed = config.imageSources
+    if (principal.operator || allowed.some((one) => one === '*' || reference.startsWith(one)))
+      return
+    throw new DormouseError(
+      'Forbidden',
+      `images of ${reference} are not allowed here; operators allow sources with DORMOUSE_IMAGE_SOURCES`,
+      { field: 'reference' },
+    )
+  }
 
   app.delete(
     '/api/images/:id',

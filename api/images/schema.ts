@@ -1,6 +1,18 @@
 import { Type, type Static } from '@fastify/type-provider-typebox'
 import type { ImageRow } from '../../records/images.ts'
-import { Nullable, Timestamp } from '../schema.ts'
+import { Closed, Id, Nullable, Timestamp } from '../schema.ts'
+
+export const NewImage = Closed({
+  name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,99}$' }),
+  reference: Type.String({
+    maxLength: 400,
+    // host[:port]/path[:tag][@digest], as container runtimes read it
+    pattern:
+      '^(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\\w][\\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$',
+    description: 'With the registry: docker.io/library/debian:12, better with @sha256:…',
+  }),
+  group_id: Type.Optional(Id('Default: your personal group, or the group of the API key')),
+})
 
 export const ImageSchema = Type.Object({
   id: Type.String(),

@@ -1,0 +1,57 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startHarness, type Harness, type Person } from '../testing/harness.ts'
+
+const REFERENCE = 'ghcr.io/team/tools:1'
+
+let api: Harness
+let member: Person
+let operator: Person
+beforeAll(async () => {
+  api = await startHarness({
+    env: { DORMOUSE_IMAGE_SOURCES: 'ghcr.io/team/' },
+    deps: { runtime: 'kubernetes' },
+  })
+  member = await api.person('member')
+  operator = await api.person('operator', true)
+})
+afterAll(() => api.stop())
+
+const make = (who: Person, body: unknown) => api.send('POST', '/api/images', who.token, body)
+
+it('an image of an allowed registry can be made, and a compute started from it', async () => {
+  const { status, body } = await make(member, { name: 'tools', reference: REFERENCE })
+  expect([status, body.base, body.state]).toEqual([201, REFERENCE, 'ready'])
+  const compute = await api.send('POST', '/api/computes', member.token, { image_name: 'tools' })
+  expect([compute.status, compute.body.image_name]).toEqual([201, 'tools'])
+  expect((await make(member, { name: 'tools', reference: REFERENCE })).body.field).toBe('name')
+})
+
+it('of any other registry only an operator makes one', async () => {
+  const wanted = { name: 'other', reference: 'docker.io/library/debian:12' }
+  expect((await make(member, wanted)).body.code).toBe('Forbidden')
+  expect((await make(operator, wanted)).status).toBe(201)
+})
+
+it('what is no reference with a registry is refused, naming the field', async () => {
+  for (const reference of [
+    'debian',
+    '/x',
+    'host/UPPER',
+    'host/a b',
+    'ghcr.io/team/x@sha256:12',
+    '',
+  ])
+    expect((await make(operator, { name: 'bad', reference })).body).toMatchObject({
+      code: 'Invalid',
+      field: 'reference',
+    })
+})
+
+it('without a name a compute starts from `base`, and never from the machine of the local runtime', async () => {
+  const compute = await api.send('POST', '/api/computes', member.token, {})
+  expect(compute.body.image_name).toBe('base')
+  const host = await api.send('POST', '/api/computes', member.token, { image_name: 'host' })
+  expect([host.body.code, host.body.field]).toEqual(['ImageNotFound', 'image_name'])
+  const { body } = await api.send('GET', '/api/images', member.token)
+  expect(body.items.map(({ name }: { name: string }) => name)).not.toContain('host')
+})
