@@ -26,6 +26,7 @@ const ENTRIES = {
   worker: 'temporal/worker.ts',
   'data-worker': 'temporal/data-worker.ts',
   migrate: 'deploy/migrate.ts',
+  'node-wall': 'deploy/node-wall/main.ts',
   cli: 'cli/main.ts',
   demo: 'deploy/local/demo.ts',
 }

@@ -11,7 +11,7 @@ FROM ${BUILT} AS built
 
 FROM ${DEBIAN}
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates libstdc++6 \
+ && apt-get install -y --no-install-recommends ca-certificates iptables libstdc++6 \
  && apt-get clean \
  && rm -rf /var/lib/apt/lists/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/*
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
