@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectCluster } from '../activities/adapters/kubernetes/cluster.ts'
+import { clusterSite } from './support/cluster-site.ts'
+import { startStack, type Stack } from './support/stack.ts'
+import { visit, type Visitor } from './support/visitor.ts'
+
+/** What others do to pods, and what becomes of the computes in them. */
+describe('behind the platform’s back', () => {
+  let stack: Stack
+  let visitor: Visitor
+  beforeAll(async () => {
+    stack = await startStack({ site: clusterSite })
+    visitor = await visit(stack)
+  })
+  afterAll(() => stack?.stop())
+
+  const { core } = connectCluster(process.env['KUBECONFIG'])
+  const namespace = () => stack.env['DORMOUSE_KUBERNETES_NAMESPACE'] ?? ''
+  const podOf = async (id: string): Promise<string> => {
+    const { generation } = await visitor.client.computes.get(id)
+    return `compute-${id}-${generation}`
+  }
+  const create = async (name: string): Promise<string> => {
+    const { id } = await visitor.client.computes.create({ name, tier: 'tiny' }, { wait: 60 })
+    await visitor.run(id, 'echo saved > ~/saved')
+    await visitor.client.computes.checkpoint(id, { wait: 60 })
+    await visitor.run(id, 'echo new > ~/new')
+    return id
+  }
+  const untilGeneration = async (id: string, generation: number): Promise<void> => {
+    await expect
+      .poll(async () => (await visitor.client.computes.get(id)).generation, { timeout: 60_000 })
+      .toBe(generation)
+    await visitor.until(id, 'running', 60_000)
+  }
+
+  it('a pod that is killed: the compute comes back from its last checkpoint, and says why', async () => {
+    const id = await create('killed')
+    const killedAt = Date.now()
+    await core.deleteNamespacedPod({
+      ...{ namespace: namespace(), name: await podOf(id) },
+      body: { gracePeriodSeconds: 0 },
+    })
+    await untilGeneration(id, 2)
+    console.log(`killed to running again: ${Date.now() - killedAt} ms`)
+    expect((await visitor.client.computes.get(id)).reason).toBe('lost')
+    expect(await visitor.run(id, 'cat ~/saved; ls ~')).toBe('saved\nsaved\n')
+  })
+
+  it('a pod that somebody deletes in good order: saved first, moved, nothing lost', async () => {
+    const id = await create('deleted')
+    const name = await podOf(id)
+    await core.deleteNamespacedPod({ namespace: namespace(), name })
+    await untilGeneration(id, 2)
+    expect((await visitor.client.computes.get(id)).reason).toBe('drain')
+    expect(await visitor.run(id, 'cat ~/saved ~/new')).toBe('saved\nnew\n')
+  })
+
+  it('a node that is cordoned: its computes are saved, and come up where there is room again', async () => {
+    const id = await create('cordoned')
+    const { spec } = await core.readNamespacedPod({
+      ...{ namespace: namespace(), name: await podOf(id) },
+    })
+    const cordon = async (unschedulable: boolean) => {
+      const node = await core.readNode({ name: spec?.nodeName ?? '' })
+      await core.replaceNode({
+        name: spec?.nodeName ?? '',
+        body: { ...node, spec: { ...node.spec, unschedulable } },
+      })
+    }
+    await cordon(true)
+    try {
+      // The one node takes no more: saved, and its reason for waiting has a name.
+      await expect
+        .poll(async () => (await visitor.client.computes.get(id)).problem?.code, {
+          timeout: 60_000,
+        })
+        .toBe('NoNodeFits')
+    } finally {
+      await cordon(false)
+    }
+    await untilGeneration(id, 2)
+    expect(await visitor.run(id, 'cat ~/saved ~/new')).toBe('saved\nnew\n')
+  })
+})
