@@ -5,6 +5,8 @@ export interface Image {
   readonly name: string
   /** In this folder. */
   readonly dockerfile: string
+  /** Other files of this folder that it copies. */
+  readonly context?: readonly string[]
   /** Build argument → what stands in for the public image it names by default. */
   readonly from: Readonly<Record<string, IngredientName>>
 }
@@ -20,6 +22,22 @@ export const IMAGES = [
     name: 'platform',
     dockerfile: 'platform.Dockerfile',
     from: { PACKAGES: 'packages', BUILT: 'app' },
+  },
+  {
+    name: 'postgres',
+    dockerfile: 'postgres.Dockerfile',
+    context: ['postgres-start.sh'],
+    from: { POSTGRES: 'postgres' },
+  },
+  {
+    name: 'temporal',
+    dockerfile: 'temporal.Dockerfile',
+    from: { DEBIAN: 'debian', TEMPORAL: 'temporal' },
+  },
+  {
+    name: 'seaweedfs',
+    dockerfile: 'seaweedfs.Dockerfile',
+    from: { DEBIAN: 'debian', SEAWEEDFS: 'seaweedfs' },
   },
 ] as const satisfies readonly Image[]
 

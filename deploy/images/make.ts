@@ -20,7 +20,7 @@ export const makeImage = async (
   image: Image,
   say: (text: string) => void = () => {},
 ): Promise<MadeImage> => {
-  const recipes = path.join(rootDir(), 'deploy/images')
+  const recipes = recipesDir()
   const dockerfile = path.join(recipes, image.dockerfile)
   const hash = await imageHash(image, await readFile(dockerfile, 'utf8'))
   const made = {
@@ -44,6 +44,8 @@ export const makeImage = async (
   return made
 }
 
+const recipesDir = (): string => path.join(rootDir(), 'deploy/images')
+
 /** Another Dockerfile, another Debian, another build: another hash. */
 export const imageHash = async (
   image: Image,
@@ -51,6 +53,8 @@ export const imageHash = async (
   keyOf: (name: IngredientName) => Promise<string> = ingredientKey,
 ): Promise<string> => {
   const parts: Record<string, string> = { dockerfile }
+  for (const file of image.context ?? [])
+    parts[`file ${file}`] = await readFile(path.join(recipesDir(), file), 'utf8')
   for (const [argument, ingredient] of Object.entries(image.from))
     parts[`from ${argument}`] = await keyOf(ingredient)
   return contentHash(parts)

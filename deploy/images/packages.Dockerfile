@@ -13,6 +13,7 @@ FROM ${DEBIAN}
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates iptables libstdc++6 \
  && apt-get clean \
+ && useradd --uid 1000 --user-group --no-create-home dormouse \
  && rm -rf /var/lib/apt/lists/* /usr/share/doc/* /usr/share/man/* /usr/share/locale/*
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
 COPY --from=built /app/node_modules /app/node_modules
