@@ -10,6 +10,8 @@ const serverSuite = {
   testTimeout: 400_000,
   hookTimeout: 180_000,
   teardownTimeout: 30_000,
+  // Nobody watches a CI run that could start it again. The reporter names every test that needed this.
+  retry: process.env['CI'] === 'true' ? 1 : 0,
 } as const
 
 const unitProject = (name: string, ...exclude: readonly string[]) => ({
