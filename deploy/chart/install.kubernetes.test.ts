@@ -77,7 +77,9 @@ describe('the chart, installed', () => {
 describe('an account of the platform', () => {
   const may = async (account: string, verb: string, what: string, namespace: string) => {
     const as = `--as=system:serviceaccount:${installed.system}:dormouse-${account}`
-    const args = ['auth', 'can-i', verb, what, '--namespace', namespace, as]
+    const [resource = '', subresource = ''] = what.split('/')
+    const of = ['--namespace', namespace, `--subresource=${subresource}`, as]
+    const args = ['auth', 'can-i', verb, resource, ...of]
     return kubectl(args).then(
       () => true,
       () => false,

@@ -1,0 +1,130 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TIERS } from '../../config/tiers.ts'
+import { CHART, helm, settings } from '../../test/support/workloads.ts'
+import { openBoard } from '../local/board.ts'
+import { runTool } from '../local/run-tool.ts'
+import { obtainTool } from '../cluster/tools.ts'
+import { schemaLocation, writeSchemas, type OpenApi } from './testing/schemas.ts'
+
+const EXTERNAL = {
+  api: { origin: 'https://dormouse.example.com' },
+  gateway: { origin: 'https://gateway.example.com', portDomain: 'computes.example.net' },
+  database: { existingSecret: 'database' },
+  temporal: { address: 'temporal:7233', uiOrigin: 'https://temporal.example.com' },
+  store: { endpoint: 'https://s3.example.com', existingSecret: 'store' },
+}
+const EVERYTHING = {
+  ...EXTERNAL,
+  ingress: {
+    enabled: true,
+    className: 'nginx',
+    annotations: { 'nginx.ingress.kubernetes.io/proxy-body-size': '0' },
+    tls: { api: 'api', gateway: 'gateway', ports: 'ports' },
+    trustedProxies: ['10.0.0.0/8'],
+  },
+  metrics: { monitors: true, labels: { release: 'prometheus' } },
+  nodeWall: { enabled: true },
+  image: { pullSecrets: ['registry'] },
+  workloads: {
+    moreNamespaces: ['group-one', 'group-two'],
+    runtimeClass: { create: true, nodeSelector: { gvisor: 'true' }, tolerations: [{ key: 'g' }] },
+    ingress: { cidrs: ['203.0.113.7/32'] },
+    egress: {
+      ipv6: true,
+      deniedCidrs: ['203.0.113.0/24', '2001:db8::/32'],
+      resolvers: ['10.0.0.2/32'],
+    },
+  },
+}
+const TRYOUT = { tryout: { enabled: true } }
+const WALLS = { platform: { enabled: false } }
+const SETS = { EXTERNAL, EVERYTHING, TRYOUT, WALLS }
+
+const render = async (values: Readonly<Record<string, unknown>>): Promise<string> => {
+  const to = await mkdtemp(path.join(dir, 'rendered-'))
+  const where = ['--namespace', 'dormouse-system', '--output-dir', to]
+  await helm(['template', 'dormouse', CHART, ...where, ...settings(values)])
+  return to
+}
+
+let dir: string
+beforeAll(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'dormouse-chart-'))
+})
+afterAll(() => rm(dir, { recursive: true, force: true }))
+
+describe('the chart', () => {
+  it.each(Object.entries(SETS))('passes helm lint with settings %s', async (_name, values) => {
+    const said = await helm(['lint', '--strict', CHART, ...settings(values)])
+    expect(said).toContain('0 chart(s) failed')
+  })
+
+  it('renders only what the cluster’s own schemas know, and finds a field that they do not', async () => {
+    const description = path.join(dir, 'openapi.json')
+    await runTool('sh', ['-c', 'kubectl get --raw /openapi/v2 > "$0"', description])
+    const openApi = JSON.parse(await readFile(description, 'utf8')) as OpenApi
+    const schemas = path.join(dir, 'schemas')
+    await writeSchemas(openApi, schemas)
+    const board = openBoard()
+    const kubeconform = await obtainTool('kubeconform', board)
+    board.close()
+    // The Prometheus operator's kinds are not in a plain cluster.
+    const how = ['-summary', '-skip', 'ServiceMonitor,PodMonitor']
+    const check = (folder: string) =>
+      runTool(kubeconform, [...how, '-schema-location', schemaLocation(schemas), folder])
+    for (const values of Object.values(SETS))
+      expect(await check(await render(values))).toMatch(/Valid: [1-9]\d*, Invalid: 0, Errors: 0/)
+    const wrong = await render(EXTERNAL)
+    const file = path.join(wrong, 'dormouse/templates/platform/migrate.yaml')
+    const text = await readFile(file, 'utf8')
+    await writeFile(file, text.replace('enableServiceLinks:', 'enableServiceLink:'))
+    await expect(check(wrong)).rejects.toThrow('enableServiceLink')
+  })
+
+  it('has the tiers of config/tiers.ts', async () => {
+    const { workloads } = JSON.parse(await values()) as { workloads: { tiers: object } }
+    const ours = Object.entries(TIERS).map(([name, { cpuMillis, memoryBytes }]) => [
+      name,
+      {
+        cpuMillis: [cpuMillis.request, cpuMillis.limit],
+        memoryMib: [memoryBytes.request / 1024 ** 2, memoryBytes.limit / 1024 ** 2],
+      },
+    ])
+    expect(workloads.tiers).toEqual(Object.fromEntries(ours))
+  })
+
+  it.each([
+    ['nothing', {}, 'api.origin is not set'],
+    ['no database', { ...EXTERNAL, database: {} }, 'database.existingSecret is not set'],
+    ['a servers’ set and a database', { ...EXTERNAL, ...TRYOUT }, 'tryout.enabled brings its own'],
+    ['one worker', { ...EXTERNAL, worker: { replicas: 1 } }, "'/worker/replicas': minimum: got 1"],
+    ['a setting that is none', { ...EXTERNAL, gatway: {} }, "properties 'gatway' not allowed"],
+    ['a path in an origin', { ...EXTERNAL, api: { origin: 'https://a/b' } }, "'/api/origin'"],
+    [
+      'an empty allow-list',
+      { ...EXTERNAL, workloads: { egress: { shared: 'allow-list' } } },
+      'workloads.egress.allowList is empty',
+    ],
+    [
+      'computes in its own namespace',
+      { ...EXTERNAL, workloads: { namespace: 'dormouse-system' } },
+      'computes need one of their own',
+    ],
+  ])('says what is wrong with %s', async (_what, values, because) => {
+    await expect(render(values)).rejects.toThrow(because)
+  })
+})
+
+/** values.yaml as JSON, read by helm itself. */
+const values = async (): Promise<string> => {
+  const probe = path.join(dir, 'probe')
+  await runTool('cp', ['-r', CHART, probe])
+  await runTool('rm', ['-r', path.join(probe, 'templates')])
+  await runTool('mkdir', [path.join(probe, 'templates')])
+  await writeFile(path.join(probe, 'templates/values.yaml'), 'all: {{ .Values | toJson | quote }}')
+  const rendered = await helm(['template', 'probe', probe])
+  return JSON.parse(rendered.slice(rendered.indexOf('all: ') + 5).trim()) as string
+}
