@@ -146,7 +146,8 @@ const story = async (client: Client): Promise<void> => {
     typist.leave()
     await client.computes.extend(id, { idle_timeout: 600, wait: WAIT_S })
     const { generation } = await client.computes.get(id)
-    claim(generation === 2, `this is its second start; it is number ${generation}`)
+    // More than two where a busy machine let the short idle timer end before the terminal was there.
+    claim(generation >= 2, `it was started again; this is start number ${generation}`)
     say('the file is there')
   })
 
