@@ -11,6 +11,8 @@ import { makeDoor } from './door.ts'
 import { registerFiles } from './files/routes.ts'
 import { Trees } from './files/trees.ts'
 import { registerLife } from './life-routes.ts'
+import { startMemoryGuard } from './limits/memory-guard.ts'
+import { limitProcesses } from './limits/process-limit.ts'
 import { Life } from './life.ts'
 import { log } from './log.ts'
 import { parseOptions, type Options } from './options.ts'
@@ -80,7 +82,22 @@ process.on('unhandledRejection', (error) => log('unhandled', { error: String(err
 
 await listen(server, options.listen)
 log('listening', { bootId: life.bootId, fingerprint: certificate.fingerprint })
-setImmediate(() => startCpuSampler(activity, processes, options.cpuWindowMs))
+setImmediate(() => {
+  startCpuSampler(activity, processes, options.cpuWindowMs)
+  startLimits()
+})
+
+function startLimits(): void {
+  const { memoryBytes, pids } = options
+  if (memoryBytes > 0)
+    startMemoryGuard(memoryBytes, processes, (name) =>
+      notice(`${name} was ended: the compute's memory was used up`),
+    )
+  if (pids > 0)
+    limitProcesses(pids).catch((error: Error) =>
+      log('processes are not limited', { error: error.message }),
+    )
+}
 
 async function listen(target: Server, where: Options['listen']): Promise<void> {
   if ('path' in where) await rm(where.path, { force: true }) // a socket left by an earlier process

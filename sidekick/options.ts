@@ -3,7 +3,8 @@ import { isOwnPidNamespace } from './processes.ts'
 
 const HELP =
   'usage: sidekick.mjs (--socket PATH | --port N [--host H]) [--home DIR] [--env-dir DIR] ' +
-  '[--scratch DIR] [--own-pid-namespace] [--own-network] [--term-grace-ms N]'
+  '[--scratch DIR] [--own-pid-namespace] [--own-network] [--term-grace-ms N] ' +
+  '[--memory-bytes N] [--pids N]'
 
 export interface Options {
   readonly listen: { readonly path: string } | { readonly port: number; readonly host: string }
@@ -16,6 +17,9 @@ export interface Options {
   readonly ownNetwork: boolean
   /** After SIGTERM stay up this long for a last save, until retired. */
   readonly termGraceMs: number
+  /** What users' processes may take together, and how many they may be; 0: somebody else sees to it. */
+  readonly memoryBytes: number
+  readonly pids: number
   readonly cpuWindowMs: number
   readonly pingIntervalMs: number | undefined
 }
@@ -37,6 +41,8 @@ export const parseOptions = (
       'own-pid-namespace': { type: 'boolean', default: false },
       'own-network': { type: 'boolean', default: false },
       'term-grace-ms': { type: 'string', default: '0' },
+      'memory-bytes': { type: 'string', default: '0' },
+      pids: { type: 'string', default: '0' },
     },
   })
   if ((values.socket === undefined) === (values.port === undefined)) throw new Error(HELP)
@@ -51,6 +57,8 @@ export const parseOptions = (
     ownPidNamespace: values['own-pid-namespace'] || isOwnPidNamespace(),
     ownNetwork: values['own-network'],
     termGraceMs: whole(values['term-grace-ms'], '--term-grace-ms'),
+    memoryBytes: whole(values['memory-bytes'], '--memory-bytes'),
+    pids: whole(values.pids, '--pids'),
     cpuWindowMs: whole(env['DORMOUSE_CPU_WINDOW_MS'] ?? '300000', 'DORMOUSE_CPU_WINDOW_MS'),
     pingIntervalMs: env['DORMOUSE_PING_INTERVAL_MS']
       ? whole(env['DORMOUSE_PING_INTERVAL_MS'], 'DORMOUSE_PING_INTERVAL_MS')
@@ -59,6 +67,6 @@ export const parseOptions = (
 }
 
 const whole = (text: string, name: string): number => {
-  if (!/^\d{1,9}$/.test(text)) throw new Error(`${name} must be a whole number. ${HELP}`)
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`${name} must be a whole number. ${HELP}`)
   return Number(text)
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { anySpec } from '../../contracts/runtime.contract.ts'
 import type { SandboxSpec } from '../../ports.ts'
+import { HEADROOM_BYTES } from './pod-manifest.ts'
 import { createKubernetesRuntime } from './runtime.ts'
 import { openSuiteNamespace, type SuiteNamespace } from './testing/suite-namespace.ts'
 
@@ -43,7 +44,7 @@ describe('inside a pod of the kubernetes runtime', () => {
 
   it('its memory and CPUs are its own, and the processes of no other pod are there', async () => {
     const kib = Number((await sees('grep MemTotal /proc/meminfo')).match(/\d+/)?.[0])
-    expect(kib * 1024).toBeLessThanOrEqual(spec.memoryBytes)
+    expect(kib * 1024).toBeLessThanOrEqual(spec.memoryBytes + HEADROOM_BYTES)
     expect(Number(await sees('ls /proc | grep -c "^[0-9]"'))).toBeLessThan(8)
     expect(await sees('hostname')).toBe(spec.computeId)
   })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { anySpec } from '../../contracts/runtime.contract.ts'
 import type { SandboxSpec } from '../../ports.ts'
 import { podName, refOf, selector } from './labels.ts'
-import { podManifest, type PodShape } from './pod-manifest.ts'
+import { HEADROOM_BYTES, podManifest, type PodShape } from './pod-manifest.ts'
 
 const SHAPE: PodShape = {
   namespace: 'computes',
@@ -78,7 +78,7 @@ describe('the pod of a sandbox', () => {
     const resources = (requestPercent: number) =>
       made({ requestPercent }, basic).spec?.containers[0]?.resources
     expect(resources(100)).toEqual({
-      limits: { cpu: '2000m', memory: String(2 ** 32) },
+      limits: { cpu: '2000m', memory: String(2 ** 32 + HEADROOM_BYTES) },
       requests: { cpu: '1000m', memory: String(2 ** 31) },
     })
     expect(resources(50)?.requests).toEqual({ cpu: '500m', memory: String(2 ** 30) })

@@ -28,6 +28,12 @@ const MIB = 1024 * 1024
 /** The sidekick needs this to start at all; what a scheduler sets aside may be less than the tier's. */
 const LEAST_REQUEST = { cpuMillis: 10, memoryBytes: 64 * MIB }
 
+/**
+ * Beside what users may take, for the sidekick and gVisor themselves. At the limit the whole pod is
+ * ended, so the sidekick ends the largest process before.
+ */
+export const HEADROOM_BYTES = 256 * MIB
+
 /** The sidekick ends by itself before the kubelet would. */
 const END_BEFORE_KILL_SECONDS = 5
 
@@ -88,6 +94,7 @@ const compute = (spec: SandboxSpec, image: string, shape: PodShape): V1Container
   command: [`${SIDEKICK}/node`, ...SIDEKICK_NODE_FLAGS, `${SIDEKICK}/sidekick.mjs`],
   args: [
     ...['--port', String(SIDEKICK_PORT), '--own-pid-namespace', '--own-network'],
+    ...['--memory-bytes', String(spec.memoryBytes), '--pids', String(spec.pids)],
     ...['--term-grace-ms', String((shape.saveGraceSeconds - END_BEFORE_KILL_SECONDS) * 1000)],
   ],
   workingDir: '/',
@@ -98,7 +105,10 @@ const compute = (spec: SandboxSpec, image: string, shape: PodShape): V1Container
   ],
   securityContext: restricted,
   resources: {
-    limits: quantities({ cpuMillis: spec.cpuMillis, memoryBytes: spec.memoryBytes }),
+    limits: quantities({
+      cpuMillis: spec.cpuMillis,
+      memoryBytes: spec.memoryBytes + HEADROOM_BYTES,
+    }),
     requests: quantities(requestsOf(spec, shape.requestPercent)),
   },
   volumeMounts: [
