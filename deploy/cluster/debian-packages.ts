@@ -18,6 +18,7 @@ export const CLUSTER_PACKAGES = {
 export const IMAGE_PACKAGES = {
   buildah: 'it builds the images',
   debootstrap: 'it makes their Debian',
+  'debian-archive-keyring': 'debootstrap checks signatures with it',
 } as const
 
 export class PackagesMissing extends Error {
