@@ -1,7 +1,8 @@
 /**
  * Main of the node wall: one on each node. NetworkPolicies of most plugins do not see what a pod sends to
- * its own node's addresses; this closes them to pods of computes, as soon as the API tells their address.
- * What it set stays when it ends: a wall that is down while its keeper restarts is none.
+ * its own node's addresses, or not to all ports; this closes them to pods of computes, as soon as the API
+ * tells their address. While there are computes the rules stay when it ends: a wall that is down while its
+ * keeper restarts is none.
  */
 import { createHash } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
@@ -10,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { connectCluster } from '../../activities/adapters/kubernetes/cluster.ts'
 import { selector } from '../../activities/adapters/kubernetes/labels.ts'
-import { raiseWall } from './packet-filter.ts'
+import { lowerWall, raiseWall } from './packet-filter.ts'
 
 const required = (name: string): string => {
   const value = process.env[name]
@@ -34,11 +35,15 @@ const cluster = connectCluster()
 const query = { labelSelector: selector(installation), fieldSelector: `spec.nodeName=${node}` }
 
 const bell = new EventEmitter()
+let pods: readonly string[] | undefined
 const end = new AbortController()
 process.once('SIGTERM', () => end.abort())
 process.once('SIGINT', () => end.abort())
 
 await Promise.all([...namespaces.map(watch), keep()])
+// Left behind by the last of an installation, rules would hold back whoever gets those addresses next.
+// The last look counts: with the release goes the right to look again.
+if (pods?.length === 0) await lowerWall(chain)
 process.exit(0)
 
 /** A watch that ended, for whatever reason, is begun again; what it missed the next look sees. */
@@ -57,7 +62,7 @@ async function keep(): Promise<void> {
     const signal = AbortSignal.any([end.signal, AbortSignal.timeout(AGAIN_AFTER_MS)])
     const news = once(bell, 'news', { signal }).catch(() => undefined)
     try {
-      const pods = (await Promise.all(namespaces.map(podsOf))).flat()
+      pods = (await Promise.all(namespaces.map(podsOf))).flat()
       await raiseWall({ chain, pods, resolvers })
       await writeFile(READY_FILE, '')
       await news

@@ -21,9 +21,22 @@ export const raiseWall = async (wall: Wall): Promise<void> => {
   }
 }
 
+/** Where no compute is left that it would hold back. */
+export const lowerWall = async (chain: string): Promise<void> => {
+  for (const { iptables } of FAMILIES)
+    for (const rest of [
+      ['--delete', 'INPUT', '--jump', chain],
+      ['--flush', chain],
+      ['--delete-chain', chain],
+    ])
+      await run(iptables, ['--wait', '--table', TABLE, ...rest]).catch(() => undefined)
+}
+
 const run = async (command: string, args: readonly string[], input = ''): Promise<string> => {
   const child = spawn(command, args, { stdio: 'pipe' })
   const exit = once(child, 'close')
+  // One that reads nothing may have ended already.
+  child.stdin.on('error', () => undefined)
   child.stdin.end(input)
   const [out, said] = await Promise.all([text(child.stdout), text(child.stderr)])
   const [code] = (await exit) as [number | null]

@@ -7,8 +7,8 @@ export interface Forward {
   close(): void
 }
 
-/** Takes TCP connections on a free port of `host`, and carries each to what `to` then answers, `host:port`. */
-export const forward = async (host: string, to: () => string): Promise<Forward> => {
+/** Takes TCP connections on `port` of `host`, by default a free one, and carries each to what `to` then answers, `host:port`. */
+export const forward = async (host: string, to: () => string, port = 0): Promise<Forward> => {
   const open = new Set<Socket>()
   const server = createServer((near) => {
     const target = new URL(`tcp://${to()}`)
@@ -22,7 +22,7 @@ export const forward = async (host: string, to: () => string): Promise<Forward> 
       one.once('error', () => other.destroy())
       one.once('close', () => open.delete(one))
     }
-  }).listen(0, host)
+  }).listen(port, host)
   await once(server, 'listening')
   return {
     address: `${host}:${(server.address() as AddressInfo).port}`,
