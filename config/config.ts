@@ -149,6 +149,18 @@ const oneOf = <const T extends string>(env: Env, name: string, values: readonly 
   return value
 }
 
+/** The API server is always there and never for computes: Kubernetes writes its address into every pod. */
+const API_SERVER = '$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)'
+
+const canaries = (env: Env): readonly string[] => {
+  const given = list(env, 'DORMOUSE_KUBERNETES_CANARIES')
+  if (given.join() === 'unsafe-none') return []
+  const bad = given.find((one) => !/^.+:\d{1,5}$/.test(one))
+  if (bad !== undefined)
+    throw new Error(`DORMOUSE_KUBERNETES_CANARIES must be host:port, not "${bad}"`)
+  return given.length === 0 ? [API_SERVER] : given
+}
+
 /** Of the kubernetes runtime. The way to the cluster is KUBECONFIG, else the account of the pod it runs in. */
 export const kubernetesRuntimeConfig = (env: Env) => ({
   kubeconfig: env['KUBECONFIG'],
@@ -171,6 +183,7 @@ export const kubernetesRuntimeConfig = (env: Env) => ({
   imagePullSecrets: list(env, 'DORMOUSE_KUBERNETES_IMAGE_PULL_SECRETS'),
   /** Of what a tier sets aside. Below 100 more computes share a node than could all be busy at once. */
   requestPercent: count(env, 'DORMOUSE_KUBERNETES_REQUEST_PERCENT', 100),
+  canaries: canaries(env),
   /** How long a pod that somebody else deletes stays up for its last save. */
   saveGraceSeconds: count(env, 'DORMOUSE_KUBERNETES_SAVE_GRACE_SECONDS', 600),
 })

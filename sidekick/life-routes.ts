@@ -19,7 +19,12 @@ const EVER = ['unclaimed', 'claimed', 'open', 'frozen', 'retired'] as const
 export const registerLife = (
   router: Router,
   context: SidekickContext,
-  doing: { readonly notice: (text: string) => void; readonly shutdown: () => void },
+  doing: {
+    readonly notice: (text: string) => void
+    readonly shutdown: () => void
+    /** The address that nothing here may reach and that was; null: the walls hold. */
+    readonly reachedCanary: () => Promise<string | null>
+  },
 ): void => {
   const { life } = context
 
@@ -43,7 +48,13 @@ export const registerLife = (
     log('claimed', { computeId: claim.computeId, generation: claim.generation })
   })
 
-  router.on('POST', '/v1/open', { scope: 'control', during: ['claimed', 'open'] }, () => {
+  router.on('POST', '/v1/open', { scope: 'control', during: ['claimed', 'open'] }, async () => {
+    const reached = await doing.reachedCanary()
+    if (reached !== null)
+      throw new Failure(
+        'not_isolated',
+        `The sandbox reaches ${reached}, which no compute may: its network policy does not hold.`,
+      )
     life.to('open')
     context.activity.touch('opened')
     log('open')

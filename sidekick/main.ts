@@ -3,6 +3,7 @@ import type { Server } from 'node:https'
 import { Activity } from './activity/activity.ts'
 import { registerActivity } from './activity/routes.ts'
 import { startCpuSampler } from './activity/sampler.ts'
+import { reachedCanary } from './canary.ts'
 import { makeCertificate } from './certificate.ts'
 import { Commands } from './commands/registry.ts'
 import { registerCommands } from './commands/routes.ts'
@@ -62,7 +63,12 @@ const certificate = makeCertificate()
 const server = makeServer(certificate, router, makeDoor(life))
 const shutdown = makeShutdown({ server, sockets, terminals, commands, life, options })
 const notice = registerTerminals(router, context, terminals, sockets)
-registerLife(router, context, { notice, shutdown: shutdown.now })
+registerLife(router, context, {
+  notice,
+  shutdown: shutdown.now,
+  // From now on, beside the claim and a restore.
+  reachedCanary: asked(() => reachedCanary(options.canaries)),
+})
 registerActivity(router, context, {
   terminals: () => terminals.running,
   commands: () => commands.running,
@@ -86,6 +92,16 @@ setImmediate(() => {
   startCpuSampler(activity, processes, options.cpuWindowMs)
   startLimits()
 })
+
+/** Asks at once; a bad answer is asked for anew by who wants it later. */
+function asked(ask: () => Promise<string | null>): () => Promise<string | null> {
+  let answer: Promise<string | null> | undefined = ask()
+  return async () => {
+    const reached = await (answer ??= ask())
+    if (reached !== null) answer = undefined
+    return reached
+  }
+}
 
 function startLimits(): void {
   const { memoryBytes, pids } = options

@@ -4,7 +4,7 @@ import { isOwnPidNamespace } from './processes.ts'
 const HELP =
   'usage: sidekick.mjs (--socket PATH | --port N [--host H]) [--home DIR] [--env-dir DIR] ' +
   '[--scratch DIR] [--own-pid-namespace] [--own-network] [--term-grace-ms N] ' +
-  '[--memory-bytes N] [--pids N]'
+  '[--memory-bytes N] [--pids N] [--canary HOST:PORT]…'
 
 export interface Options {
   readonly listen: { readonly path: string } | { readonly port: number; readonly host: string }
@@ -20,6 +20,8 @@ export interface Options {
   /** What users' processes may take together, and how many they may be; 0: somebody else sees to it. */
   readonly memoryBytes: number
   readonly pids: number
+  /** Nothing opens before none of these can be reached. */
+  readonly canaries: readonly string[]
   readonly cpuWindowMs: number
   readonly pingIntervalMs: number | undefined
 }
@@ -43,6 +45,7 @@ export const parseOptions = (
       'term-grace-ms': { type: 'string', default: '0' },
       'memory-bytes': { type: 'string', default: '0' },
       pids: { type: 'string', default: '0' },
+      canary: { type: 'string', multiple: true, default: [] },
     },
   })
   if ((values.socket === undefined) === (values.port === undefined)) throw new Error(HELP)
@@ -59,11 +62,17 @@ export const parseOptions = (
     termGraceMs: whole(values['term-grace-ms'], '--term-grace-ms'),
     memoryBytes: whole(values['memory-bytes'], '--memory-bytes'),
     pids: whole(values.pids, '--pids'),
+    canaries: values.canary.map(address),
     cpuWindowMs: whole(env['DORMOUSE_CPU_WINDOW_MS'] ?? '300000', 'DORMOUSE_CPU_WINDOW_MS'),
     pingIntervalMs: env['DORMOUSE_PING_INTERVAL_MS']
       ? whole(env['DORMOUSE_PING_INTERVAL_MS'], 'DORMOUSE_PING_INTERVAL_MS')
       : undefined,
   }
+}
+
+const address = (text: string): string => {
+  if (!/^.+:\d{1,5}$/.test(text)) throw new Error(`--canary must be HOST:PORT. ${HELP}`)
+  return text
 }
 
 const whole = (text: string, name: string): number => {

@@ -38,6 +38,7 @@ export const SIDEKICK_ERRORS = {
   no_listener: 502, // nothing in the compute listens on that port
   frozen: 503,
   not_open: 503,
+  not_isolated: 503, // open: a canary address was reached, so the walls do not hold
   no_space: 507,
   internal: 500,
 } as const
@@ -84,7 +85,7 @@ export interface ClaimRequest {
   readonly caps: { readonly maxBytes: number; readonly maxEntries: number }
 }
 
-/** POST /v1/open (control): trees are in place, users may come in. 204. */
+/** POST /v1/open (control): trees are in place, users may come in. 204; 503 not_isolated. */
 /** POST /v1/notice (control) { text }: a line shown in every terminal. 204. */
 /** POST /v1/retire (control): every socket is closed with CLOSE_HIBERNATED. 204. */
 /** POST /v1/shutdown (control): ends the sidekick process. 204. */

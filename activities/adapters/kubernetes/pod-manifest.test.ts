@@ -12,6 +12,7 @@ const SHAPE: PodShape = {
   sidekickMount: 'copy',
   imagePullPolicy: 'IfNotPresent',
   imagePullSecrets: [],
+  canaries: ['10.0.0.1:443'],
   requestPercent: 100,
   saveGraceSeconds: 600,
 }

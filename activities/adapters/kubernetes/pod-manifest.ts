@@ -16,6 +16,8 @@ export interface PodShape {
   readonly imagePullSecrets: readonly string[]
   /** Of what the tier asks to be set aside, this much is asked of the cluster: less lets more computes share a node. */
   readonly requestPercent: number
+  /** `HOST:PORT` each: no user comes in before none of them can be reached from inside. */
+  readonly canaries: readonly string[]
   /** How long a pod that somebody else deletes stays up for its last save. */
   readonly saveGraceSeconds: number
 }
@@ -95,6 +97,7 @@ const compute = (spec: SandboxSpec, image: string, shape: PodShape): V1Container
   args: [
     ...['--port', String(SIDEKICK_PORT), '--own-pid-namespace', '--own-network'],
     ...['--memory-bytes', String(spec.memoryBytes), '--pids', String(spec.pids)],
+    ...shape.canaries.flatMap((canary) => ['--canary', canary]),
     ...['--term-grace-ms', String((shape.saveGraceSeconds - END_BEFORE_KILL_SECONDS) * 1000)],
   ],
   workingDir: '/',

@@ -15,6 +15,7 @@ const NAMES: Readonly<Partial<Record<SidekickErrorCode, FailureName>>> = {
   not_found: 'NotFound',
   invalid: 'Invalid',
   wrong_state: 'InvalidState',
+  not_isolated: 'IsolationUnavailable',
 }
 
 /** The sidekick refused: `sidekickCode` in the details is its own word for why. */

@@ -39,6 +39,7 @@ export const openSuiteNamespace = async (): Promise<SuiteNamespace> => {
     sidekickMount: process.env['DORMOUSE_KUBERNETES_SIDEKICK_MOUNT'] === 'image' ? 'image' : 'copy',
     imagePullPolicy: 'Never',
     imagePullSecrets: [],
+    canaries: [],
     requestPercent: 10,
     saveGraceSeconds: 60,
   } as const
