@@ -1,6 +1,7 @@
-/** npm run bench [-- --json] [--quick] [--only create,terminal,…]: each figure beside its floor, measured in this run. */
+/** npm run bench [-- --json] [--quick] [--only create,terminal,…] [--runtime kubernetes]: each figure beside its floor, measured in this run. */
 import { parseArgs } from 'node:util'
 import startServers from '../test/support/servers.ts'
+import { clusterSite } from '../test/support/cluster-site.ts'
 import { startStack } from '../test/support/stack.ts'
 import { visit } from '../test/support/visitor.ts'
 import type { Measure } from './bench.ts'
@@ -10,15 +11,12 @@ import { archive } from './measures/archive.ts'
 import { create } from './measures/create.ts'
 import { lifecycles } from './measures/lifecycles.ts'
 import { memory } from './measures/memory.ts'
+import { pods } from './measures/pods.ts'
 import { terminal } from './measures/terminal.ts'
 
-const MEASURES: Readonly<Record<string, Measure>> = {
-  create,
-  terminal,
-  archive,
-  lifecycles,
-  api,
-  memory,
+const ON: Readonly<Record<string, Readonly<Record<string, Measure>>>> = {
+  local: { create, terminal, archive, lifecycles, api, memory },
+  kubernetes: { pods, terminal, lifecycles, api },
 }
 
 const { values } = parseArgs({
@@ -26,8 +24,14 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     only: { type: 'string' },
+    runtime: { type: 'string', default: 'local' },
   },
 })
+const MEASURES = ON[values.runtime]
+if (MEASURES === undefined) {
+  console.error(`no such runtime: ${values.runtime}; there are ${Object.keys(ON).join(', ')}`)
+  process.exit(2)
+}
 
 const chosen = values.only?.split(',') ?? Object.keys(MEASURES)
 const unknown = chosen.filter((name) => !Object.hasOwn(MEASURES, name))
@@ -38,7 +42,7 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 const stopServers = await startServers()
-const stack = await startStack()
+const stack = await startStack(values.runtime === 'kubernetes' ? { site: clusterSite } : {})
 const figures: Figure[] = []
 try {
   const visitor = await visit(stack)

@@ -49,7 +49,7 @@ export const archive: Measure = async (bench) => {
 }
 
 /** Half random, half text: neither a best nor a worst case for zstd. */
-const makeFiles = (files: number, mib: number): string => {
+export const makeFiles = (files: number, mib: number): string => {
   const each = Math.floor((mib * 1024 * 1024) / files / 2)
   return `mkdir -p data && cd data && for d in $(seq 100); do mkdir -p $d; done && /.dormouse/node -e "
     const fs=require('fs'),c=require('crypto');const text='the quick brown dormouse sleeps ';

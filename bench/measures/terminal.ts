@@ -84,7 +84,8 @@ const toSidekick = async ({ stack }: Bench, id: string): Promise<OpenSocket> => 
     .where('compute_id', '=', id)
     .orderBy('generation', 'desc')
     .executeTakeFirstOrThrow()
-  if (address?.kind !== 'unix') throw new Error('the bare socket is measured on the local runtime')
+  if (!address) throw new Error(`compute ${id} has no sandbox`)
+  const at = address.kind === 'unix' ? { path: address.path } : address
   const keys = loadSigningKeys(stack.env['DORMOUSE_SIGNING_KEY'] ?? '')
   return async (query) => {
     const ticket = await mintSidekickTicket(keys, {
@@ -94,7 +95,7 @@ const toSidekick = async ({ stack }: Bench, id: string): Promise<OpenSocket> => 
       subject: 'bench',
     })
     return new WebSocket(`wss://sidekick/v1/terminal?${query}`, [TERMINAL_PROTOCOL], {
-      createConnection: () => connect({ path: address.path, rejectUnauthorized: false }),
+      createConnection: () => connect({ ...at, rejectUnauthorized: false }),
       headers: { authorization: `Bearer ${ticket}` },
     }) as unknown as Socket
   }
