@@ -86,7 +86,8 @@ export const podNetwork = (): string =>
         type: 'bridge',
         bridge: POD_LINK,
         isGateway: true,
-        ipMasq: true,
+        // The plugin forgets its rule when gVisor has taken a pod's address: see network.ts.
+        ipMasq: false,
         hairpinMode: true,
         ipam: {
           type: 'host-local',

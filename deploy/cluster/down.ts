@@ -29,11 +29,11 @@ export const clusterDown = async (board: Board, keep: boolean): Promise<void> =>
     for (const pid of await leftoverProcesses()) trySignal(pid, 'SIGKILL')
     say('mounts, networks and rules')
     await unmountUnder([places.state, places.run])
-    await removeRules()
     await removePodNetworks(POD_NETWORK)
     await removeNetwork()
     await rm(places.run, { recursive: true, force: true })
     if (!keep) await rm(places.state, { recursive: true, force: true })
+    await removeRules()
   })
 }
 

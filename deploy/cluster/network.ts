@@ -8,7 +8,9 @@ import {
   CONTROL_NAMESPACE,
   NODE_IP,
   NODE_LINK,
+  POD_CIDR,
   POD_LINK,
+  POD_NETWORK,
 } from './places.ts'
 
 export const makeNetwork = async (): Promise<void> => {
@@ -30,6 +32,19 @@ export const makeNetwork = async (): Promise<void> => {
   await ip(...inside, 'link', 'set', 'lo', 'up')
   await ip(...inside, 'route', 'replace', 'default', 'via', CONTROL_GATEWAY_IP)
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1')
+  await masqueradePods()
+}
+
+/** One rule for all of them, found again by its comment. */
+const masqueradePods = async (): Promise<void> => {
+  const rule = [
+    ...['POSTROUTING', '--source', POD_CIDR, '!', '--destination', POD_CIDR],
+    ...['--match', 'comment', '--comment', POD_NETWORK, '--jump', 'MASQUERADE'],
+  ]
+  const nat = ['--wait', '--table', 'nat']
+  await runTool('iptables', [...nat, '--check', ...rule]).catch(() =>
+    runTool('iptables', [...nat, '--append', ...rule]),
+  )
 }
 
 /** What is gone already stays gone without a word. */
