@@ -62,7 +62,7 @@ describe('the images, where Pod Security is "restricted"', { timeout: 120_000 },
 
   const listens = async (name: string): Promise<void> => {
     await here('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s')
-    for (let log = ''; !log.includes('"event":"listening"');) log = await here('logs', name)
+    await expect.poll(() => here('logs', name), POLL).toContain('"event":"listening"')
   }
 
   it('the sidekick runs in gVisor from a copy of its image, made without root', async () => {
