@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { visit, type Visitor } from '../../test/support/visitor.ts'
-import { kubectl } from '../../test/support/workloads.ts'
-import { installAll, type Installation } from './testing/installation.ts'
+import { helm, kubectl } from '../../test/support/workloads.ts'
+import { installAll, RELEASE, type Installation } from './testing/installation.ts'
 
 let installed: Installation
 let visitor: Visitor
 
 beforeAll(async () => {
-  installed = await installAll()
+  installed = await installAll('external')
   visitor = await visit(installed)
 })
 afterAll(() => installed?.end())
@@ -69,6 +69,22 @@ describe('the chart, installed', () => {
     await visitor.client.computes.wake(id)
     await visitor.until(id, 'running', 60_000)
     expect(await visitor.run(id, 'cat ~/file')).toBe('kept\n')
+    await visitor.client.computes.remove(id)
+    await visitor.until(id, 'terminated', 90_000)
+  })
+
+  it('is removed without its computes, which are as they were when it is installed again', async () => {
+    const { id } = await visitor.client.computes.create({ tier: 'tiny' })
+    await visitor.until(id, 'running', 60_000)
+    await visitor.run(id, 'echo kept > ~/file; (sleep 1000 &)')
+    await helm(['uninstall', RELEASE, '--namespace', installed.system, '--wait'])
+    const what = 'networkpolicy,poddisruptionbudget,pod'
+    const left = await kubectl(['get', what, '-n', installed.computes, '-o', 'name'])
+    for (const part of [`pod/compute-${id}-1`, 'default-deny', 'in-from-platform'])
+      expect(left).toContain(part)
+    await installed.upgrade()
+    expect(await visitor.run(id, 'cat ~/file; pgrep -c sleep')).toBe('kept\n1\n')
+    expect(await visitor.client.computes.get(id)).toMatchObject({ generation: 1 })
     await visitor.client.computes.remove(id)
     await visitor.until(id, 'terminated', 90_000)
   })

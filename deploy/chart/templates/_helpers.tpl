@@ -104,6 +104,9 @@ dormouse.dev/installation: {{ .Values.workloads.installation }}
 - { name: DORMOUSE_KUBERNETES_IMAGE_PULL_POLICY, value: {{ .Values.computeImages.pullPolicy | quote }} }
 - { name: DORMOUSE_KUBERNETES_IMAGE_PULL_SECRETS, value: {{ join "," .Values.image.pullSecrets | quote }} }
 - { name: DORMOUSE_KUBERNETES_REQUEST_PERCENT, value: {{ .Values.workloads.requestPercent | quote }} }
+{{- with .Values.workloads.canaries }}
+- { name: DORMOUSE_KUBERNETES_CANARIES, value: {{ join "," . | quote }} }
+{{- end }}
 {{- end -}}
 
 {{/* Variables given as a map. */}}
