@@ -48,7 +48,9 @@ export const removeRelease = async (
 ): Promise<void> => {
   await helm(['uninstall', release, '--namespace', system, '--ignore-not-found'])
   const kept = 'validatingadmissionpolicybinding,validatingadmissionpolicy'
-  await kubectl(['delete', kept, '--ignore-not-found', `${system}-${release}-dormouse-computes`])
+  // As the chart names what stands outside every namespace.
+  const name = release.includes('dormouse') ? release : `${release}-dormouse`
+  await kubectl(['delete', kept, '--ignore-not-found', `${system}-${name}-computes`])
   await kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...namespaces])
 }
 
