@@ -49,9 +49,13 @@ const masqueradePods = async (): Promise<void> => {
 
 /** What is gone already stays gone without a word. */
 export const removeNetwork = async (): Promise<void> => {
-  if (await hasNamespace()) await ip('netns', 'del', CONTROL_NAMESPACE)
+  // The namespace takes its end of the pair along, a moment later: the links go first.
   for (const link of [CONTROL_LINK, POD_LINK, NODE_LINK])
-    if (await hasLink(link)) await ip('link', 'del', link)
+    if (await hasLink(link))
+      await ip('link', 'del', link).catch(async (error) => {
+        if (await hasLink(link)) throw error
+      })
+  if (await hasNamespace()) await ip('netns', 'del', CONTROL_NAMESPACE)
 }
 
 const refuseTakenAddress = async (): Promise<void> => {
