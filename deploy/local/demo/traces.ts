@@ -1,5 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node'
+import { placesOf } from '../../cluster/places.ts'
 
 /** What can be seen of a compute while it is up: `pod …`, `process …`; nothing once it sleeps. */
 export interface Traces {
@@ -12,7 +14,10 @@ export const tracesOn = (runtime: string): Traces =>
 /** Pods by label in every namespace, and processes of this machine that name one of their containers. */
 const podTraces = (): Traces => {
   const config = new KubeConfig()
-  config.loadFromDefault()
+  const { kubeconfig } = placesOf()
+  if (process.env['KUBECONFIG'] === undefined && existsSync(kubeconfig))
+    config.loadFromFile(kubeconfig)
+  else config.loadFromDefault()
   const core = config.makeApiClient(CoreV1Api)
   // A pod that is gone tells its containers no more.
   const containers = new Map<string, Set<string>>()
