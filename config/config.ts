@@ -149,6 +149,18 @@ const oneOf = <const T extends string>(env: Env, name: string, values: readonly 
   return value
 }
 
+const groupNamespaces = (env: Env): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    list(env, 'DORMOUSE_KUBERNETES_GROUP_NAMESPACES').map((pair) => {
+      const [group, namespace, ...more] = pair.split('=')
+      if (!group || !namespace || more.length > 0)
+        throw new Error(
+          `DORMOUSE_KUBERNETES_GROUP_NAMESPACES must be <group id>=<namespace>, not "${pair}"`,
+        )
+      return [group, namespace]
+    }),
+  )
+
 /** The API server is always there and never for computes: Kubernetes writes its address into every pod. */
 const API_SERVER = '$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)'
 
@@ -166,6 +178,8 @@ export const kubernetesRuntimeConfig = (env: Env) => ({
   kubeconfig: env['KUBECONFIG'],
   /** Where pods of computes are. */
   namespace: env['DORMOUSE_KUBERNETES_NAMESPACE'] || 'dormouse-computes',
+  /** Group id → namespace of its pods. */
+  groupNamespaces: groupNamespaces(env),
   /** Where the platform's own Lease is. */
   systemNamespace: env['DORMOUSE_KUBERNETES_SYSTEM_NAMESPACE'] || 'dormouse-system',
   /** Of several installations in one cluster each sees and removes only its own pods. */

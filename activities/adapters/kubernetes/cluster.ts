@@ -53,6 +53,9 @@ export const connectCluster = (kubeconfig?: string): Cluster => {
   }
 }
 
+/** Shorter than an API server keeps a quiet connection: no request meets one that is being closed. */
+const IDLE_MS = 30_000
+
 /** One TLS connection serves many requests; the library would make one for each. */
 class KeptAlive extends KubeConfig {
   readonly #agents = new Map<string, Agent>()
@@ -62,7 +65,8 @@ class KeptAlive extends KubeConfig {
     const made = context.getAgent()
     if (!(made instanceof Agent)) return
     const key = JSON.stringify(made.options)
-    const agent = this.#agents.get(key) ?? new Agent({ ...made.options, keepAlive: true })
+    const agent =
+      this.#agents.get(key) ?? new Agent({ ...made.options, keepAlive: true, timeout: IDLE_MS })
     this.#agents.set(key, agent)
     context.setAgent(agent)
   }

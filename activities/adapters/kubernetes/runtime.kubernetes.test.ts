@@ -93,6 +93,27 @@ describe('the kubernetes runtime', () => {
     await runtime().stop(spec, { keepTree: false })
   })
 
+  it('puts a group with a namespace of its own there, and finds it wherever it is', async () => {
+    const other = await openSuiteNamespace()
+    const spec = newSpec()
+    const { namespace } = other.config
+    const config = { ...suite.config, groupNamespaces: { [spec.groupId]: namespace } }
+    try {
+      await createKubernetesRuntime(config).ensure(spec)
+      expect(await runtime().list()).toEqual([])
+      // Its group has moved since: the pod is found where it is, and no second one is made.
+      const moved = { ...suite.config, groupNamespaces: { elsewhere: namespace } }
+      const later = createKubernetesRuntime(moved)
+      await later.ensure(spec)
+      expect(await later.list()).toHaveLength(1)
+      expect(await later.inspect(spec)).toBe('live')
+      await later.stop(spec, { keepTree: false })
+      expect(await later.inspect(spec)).toBe('gone')
+    } finally {
+      await other.end()
+    }
+  })
+
   it('does not take a pod of somebody else for its own', async () => {
     const { core } = suite.cluster
     const { namespace } = suite.config

@@ -18,6 +18,8 @@ export interface KubernetesRuntimeConfig extends PodShape {
   readonly kubeconfig?: string
   /** Where the observer's Lease is. */
   readonly systemNamespace: string
+  /** Group id → namespace of its pods, where that is another than `namespace`. */
+  readonly groupNamespaces: Readonly<Record<string, string>>
   /** What `base` of the image table is called in a registry. */
   readonly baseImage: string
 }
@@ -35,13 +37,22 @@ export const createKubernetesRuntime = (
   cluster: Cluster = connectCluster(config.kubeconfig),
 ): Runtime => {
   const pods = openPods(cluster)
-  const { namespace, installation } = config
-  const ofCompute = (computeId: string) =>
-    pods.list(namespace, selector(installation, computeId)).then(({ items }) => items)
+  const { installation } = config
+  const namespaces = namespacesOf(config)
+  const inAll = async <T>(ask: (namespace: string) => Promise<T>): Promise<readonly T[]> =>
+    Promise.all(namespaces.map(ask))
+  const select = async (computeId?: string): Promise<readonly V1Pod[]> =>
+    (await inAll((namespace) => pods.list(namespace, selector(installation, computeId)))).flatMap(
+      ({ items }) => items,
+    )
+  const find = async (ref: SandboxRef): Promise<V1Pod | undefined> =>
+    (await inAll((namespace) => pods.find(namespace, podName(ref)))).find(
+      (pod) => pod !== undefined,
+    )
 
   return {
     name: 'kubernetes',
-    unavailable: () => whyUnavailable(cluster, config),
+    unavailable: () => whyUnavailable(cluster, namespaces, config.runtimeClass),
 
     async ensure(spec) {
       const image = imageReference(spec.image, config.baseImage)
@@ -54,32 +65,31 @@ export const createKubernetesRuntime = (
     },
 
     async inspect(ref) {
-      const pod = await pods.find(namespace, podName(ref))
+      const pod = await find(ref)
       if (pod === undefined || endOf(pod) !== undefined) return 'gone'
       return !isCutOff(pod) || (await sidekickAnswers(pod)) ? 'live' : 'gone'
     },
 
     async markTreeComplete(ref) {
       // Nothing to keep; but a worker that is late must hear that it is.
-      const pod = await pods.find(namespace, podName(ref))
+      const pod = await find(ref)
       if (pod === undefined) throw stale(`there is no pod of generation ${ref.generation}`)
     },
 
     async stop(ref) {
-      const pod = await pods.find(namespace, podName(ref))
+      const pod = await find(ref)
       if (pod !== undefined) await endWhole(pod)
     },
 
     async list() {
-      const { items } = await pods.list(namespace, selector(installation))
-      return items.flatMap((pod) => liveSandbox(pod) ?? [])
+      return (await select()).flatMap((pod) => liveSandbox(pod) ?? [])
     },
-    watch: (tell) => watchSandboxes(cluster, config, tell),
+    watch: (tell) => watchSandboxes(cluster, { ...config, namespaces }, tell),
   }
 
   /** Ends what is older or of no use; answers the pod of this generation if there is one worth waiting for. */
   async function settleGenerations(spec: SandboxSpec): Promise<V1Pod | undefined> {
-    const all = await ofCompute(spec.computeId)
+    const all = await select(spec.computeId)
     const newest = Math.max(0, ...all.map((pod) => refOf(pod)?.generation ?? 0))
     if (newest > spec.generation) {
       for (const pod of all) if (refOf(pod)?.generation === spec.generation) await endWhole(pod)
@@ -96,8 +106,9 @@ export const createKubernetesRuntime = (
   }
 
   async function create(spec: SandboxSpec, image: string): Promise<V1Pod> {
+    const namespace = config.groupNamespaces[spec.groupId] ?? config.namespace
     try {
-      return await pods.create(namespace, podManifest(spec, image, config))
+      return await pods.create(namespace, podManifest(spec, image, { ...config, namespace }))
     } catch (error) {
       if (!isConflict(error)) throw refusedPod(error, namespace) ?? unavailable(error)
       const other = await pods.find(namespace, podName(spec))
@@ -116,7 +127,7 @@ export const createKubernetesRuntime = (
 
   async function endWhole(pod: V1Pod): Promise<void> {
     if (await pods.remove(pod, END_SECONDS, GONE_WITHIN_MS)) return
-    const name = `${namespace}/${pod.metadata?.name}`
+    const name = `${pod.metadata?.namespace}/${pod.metadata?.name}`
     // Nobody is left who could confirm its end; what it still writes is refused by epoch.
     if (await isNodeGone(cluster, pod)) {
       if (await pods.remove(pod, 0, GONE_WITHIN_MS)) return
@@ -124,6 +135,10 @@ export const createKubernetesRuntime = (
     throw new DormouseError('Unavailable', `pod ${name} was told to end and is still there`)
   }
 }
+
+const namespacesOf = (config: KubernetesRuntimeConfig): readonly string[] => [
+  ...new Set([config.namespace, ...Object.values(config.groupNamespaces)]),
+]
 
 const liveSandbox = (pod: V1Pod): LiveSandbox | undefined => {
   const ref = refOf(pod)

@@ -10,7 +10,7 @@ import { seenOf, seenOfRemoved } from './seen.ts'
 import { sidekickAnswers } from './started-pod.ts'
 
 export interface WatchConfig {
-  readonly namespace: string
+  readonly namespaces: readonly string[]
   readonly systemNamespace: string
   readonly installation: string
 }
@@ -37,18 +37,21 @@ export const watchSandboxes = (
 
 const observe = (
   cluster: Cluster,
-  { namespace, installation }: WatchConfig,
+  { namespaces, installation }: WatchConfig,
   tell: (seen: SandboxSeen) => void,
   signal: AbortSignal,
 ): void => {
   const { core, config } = cluster
   const labelSelector = selector(installation)
-  const pods = makeInformer<V1Pod>(
-    config,
-    `/api/v1/namespaces/${namespace}/pods`,
-    () => core.listNamespacedPod({ namespace, labelSelector }),
-    labelSelector,
+  const informers = namespaces.map((namespace) =>
+    makeInformer<V1Pod>(
+      config,
+      `/api/v1/namespaces/${namespace}/pods`,
+      () => core.listNamespacedPod({ namespace, labelSelector }),
+      labelSelector,
+    ),
   )
+  const pods = () => informers.flatMap((informer) => informer.list())
   const nodes = makeInformer<V1Node>(config, '/api/v1/nodes', () => core.listNode())
 
   const look = (pod: V1Pod): void => {
@@ -67,19 +70,21 @@ const observe = (
     if (up) tell({ computeId, generation, what: 'draining', why: 'drain' })
     else tell({ computeId, generation, what: 'gone', why: 'node_lost' })
   }
-  const lookAtAll = (): void => pods.list().forEach(look)
+  const lookAtAll = (): void => pods().forEach(look)
 
-  pods.on('add', look)
-  pods.on('update', look)
-  pods.on('delete', (pod) => {
-    const seen = seenOfRemoved(pod)
-    if (seen !== undefined && !signal.aborted) tell(seen)
-  })
+  for (const informer of informers) {
+    informer.on('add', look)
+    informer.on('update', look)
+    informer.on('delete', (pod) => {
+      const seen = seenOfRemoved(pod)
+      if (seen !== undefined && !signal.aborted) tell(seen)
+    })
+    keepGoing(informer, signal)
+  }
   nodes.on('add', lookAtAll)
   nodes.on('update', (node) => {
-    for (const pod of pods.list()) if (pod.spec?.nodeName === node.metadata?.name) look(pod)
+    for (const pod of pods()) if (pod.spec?.nodeName === node.metadata?.name) look(pod)
   })
-  keepGoing(pods, signal)
   keepGoing(nodes, signal)
   const again = setInterval(lookAtAll, TELL_AGAIN_MS)
   signal.addEventListener('abort', () => clearInterval(again), { once: true })

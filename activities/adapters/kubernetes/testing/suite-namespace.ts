@@ -31,6 +31,7 @@ export const openSuiteNamespace = async (): Promise<SuiteNamespace> => {
   const config = {
     kubeconfig,
     namespace,
+    groupNamespaces: {},
     systemNamespace: namespace,
     installation: namespace,
     runtimeClass: 'gvisor',
