@@ -1,15 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createKubernetesRuntime } from '../activities/adapters/kubernetes/runtime.ts'
+import { anySpec } from '../activities/contracts/runtime.contract.ts'
+import { kubernetesRuntimeConfig } from '../config/config.ts'
 import { connectCluster } from '../activities/adapters/kubernetes/cluster.ts'
 import { clusterSite } from './support/cluster-site.ts'
 import { startStack, type Stack } from './support/stack.ts'
 import { visit, type Visitor } from './support/visitor.ts'
+
+const newSpec = () => ({ ...anySpec(), image: { name: 'base', digest: 'base' } })
 
 /** What others do to pods, and what becomes of the computes in them. */
 describe('behind the platform’s back', () => {
   let stack: Stack
   let visitor: Visitor
   beforeAll(async () => {
-    stack = await startStack({ site: clusterSite })
+    stack = await startStack({ site: clusterSite, env: { DORMOUSE_SWEEP_GRACE_MS: '3000' } })
     visitor = await visit(stack)
   })
   afterAll(() => stack?.stop())
@@ -54,6 +59,16 @@ describe('behind the platform’s back', () => {
     await untilGeneration(id, 2)
     expect((await visitor.client.computes.get(id)).reason).toBe('drain')
     expect(await visitor.run(id, 'cat ~/saved ~/new')).toBe('saved\nnew\n')
+  })
+
+  it('a pod that no row knows is swept', async () => {
+    const config = kubernetesRuntimeConfig(stack.env)
+    const planted = createKubernetesRuntime(config)
+    const unknown = newSpec()
+    await planted.ensure(unknown)
+    await expect
+      .poll(() => planted.inspect(unknown), { timeout: 60_000, interval: 500 })
+      .toBe('gone')
   })
 
   it('a node that is cordoned: its computes are saved, and come up where there is room again', async () => {

@@ -13,7 +13,7 @@ export const unavailable = (error: unknown): DormouseError =>
         'Unavailable',
         `the Kubernetes API does not answer as it should: ${messageOf(error)}`,
         {},
-        error instanceof Error ? error : undefined,
+        causeOf(error),
       )
 
 /** Why a pod was not accepted; `undefined` when the error says nothing about the pod. */
@@ -23,7 +23,7 @@ export const refusedPod = (error: unknown, namespace: string): DormouseError | u
   const named = (
     name: 'QuotaExceeded' | 'IsolationUnavailable' | 'ProvisionFailed',
     text: string,
-  ) => new DormouseError(name, text, {}, error instanceof Error ? error : undefined)
+  ) => new DormouseError(name, text, {}, causeOf(error))
   if (code === 403 && /exceeded quota/.test(message))
     return named(
       'QuotaExceeded',
@@ -51,6 +51,10 @@ export const codeOf = (error: unknown): number | undefined => {
   const status = (error as { statusCode?: unknown } | null)?.statusCode
   return typeof status === 'number' ? status : undefined
 }
+
+/** An answer of the API is told by its sentence alone: the library's error has its whole body and headers. */
+const causeOf = (error: unknown): Error | undefined =>
+  error instanceof Error && !(error instanceof ApiException) ? error : undefined
 
 /** The API's own sentence; never headers or the request, which may carry a token. */
 export const messageOf = (error: unknown): string => {

@@ -19,6 +19,11 @@ it('tells of a pod that was told to leave, and of one whose node is cordoned', (
   expect(seenOf(pod(), node(true))).toEqual(drains)
 })
 
+it('does not ask to save what is deleted by force', () => {
+  const metadata = { deletionTimestamp: new Date(), deletionGracePeriodSeconds: 0 }
+  expect(seenOf(pod({ metadata }), node(true))).toBeUndefined()
+})
+
 it('tells an end rather than a leave, and why', () => {
   const evicted = pod({ status: { phase: 'Failed', reason: 'Evicted' } })
   expect(seenOf(evicted, node(true))).toEqual({ ...REF, what: 'gone', why: 'evicted' })

@@ -12,6 +12,8 @@ export const seenOf = (pod: V1Pod, node: V1Node | undefined): SandboxSeen | unde
   const ended = endOf(pod)
   if (ended !== undefined) return { ...ref, what: 'gone', why: ended.because }
   const leaves = pod.metadata?.deletionTimestamp !== undefined
+  // Deleted by force: nothing of it can be saved any more, and its end is told in a moment.
+  if (leaves && pod.metadata?.deletionGracePeriodSeconds === 0) return undefined
   if (leaves || (node !== undefined && isCordoned(node)))
     return { ...ref, what: 'draining', why: 'drain' }
   return undefined
