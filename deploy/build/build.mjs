@@ -27,6 +27,8 @@ const ENTRIES = {
   'data-worker': 'temporal/data-worker.ts',
   migrate: 'deploy/migrate.ts',
   'node-wall': 'deploy/node-wall/main.ts',
+  cluster: 'deploy/cluster/main.ts',
+  images: 'deploy/images/main.ts',
   cli: 'cli/main.ts',
   demo: 'deploy/local/demo.ts',
 }
