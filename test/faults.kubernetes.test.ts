@@ -10,7 +10,6 @@ import { forEachAtOnce } from './support/at-once.ts'
 import { clusterSite } from './support/cluster-site.ts'
 import { startStack, type Stack } from './support/stack.ts'
 import { visit, type Visitor } from './support/visitor.ts'
-import { kubectl } from './support/workloads.ts'
 
 describe('the promises, with computes as pods', () => {
   let stack: Stack
@@ -72,28 +71,5 @@ describe('the promises, with computes as pods', () => {
       expect(await visitor.run(ids[n]!, 'cat whose')).toBe(`${ids[n]}\n`)
       await client.computes.remove(ids[n]!, { wait: 60, purge: true })
     })
-  })
-
-  it('a pod killed behind its back comes back as it was last saved, and the event says since when', async () => {
-    const { client } = visitor
-    const { id } = await client.computes.create({ name: 'pod killed' }, { wait: 60 })
-    await visitor.run(id, 'echo saved > file')
-    await client.computes.checkpoint(id, { wait: 60 })
-    await visitor.run(id, 'echo later > file')
-    const [pod] = await stack.sandboxes(id)
-    const namespace = stack.env['DORMOUSE_KUBERNETES_NAMESPACE'] ?? ''
-    await kubectl(['delete', 'pod', '-n', namespace, pod ?? '', '--force', '--grace-period=0'])
-    await expect.poll(() => stack.sandboxes(id), { timeout: 60_000 }).not.toContain(pod)
-    await client.computes.wake(id, { wait: 60 })
-    await visitor.until(id, 'running', 120_000)
-    expect(await visitor.run(id, 'cat file')).toBe('saved\n')
-    const lost = await stack.db
-      .selectFrom('events')
-      .selectAll()
-      .where('compute_id', '=', id)
-      .where('reason', '=', 'lost')
-      .execute()
-    expect(lost.length).toBeGreaterThan(0)
-    await client.computes.remove(id, { wait: 60, purge: true })
   })
 })
