@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openShell, type Shell } from '../../test/support/shell.ts'
 import { visit, type Visitor } from '../../test/support/visitor.ts'
 import { helm, kubectl } from '../../test/support/workloads.ts'
 import { installAll, RELEASE, type Installation } from './testing/installation.ts'
@@ -73,6 +74,43 @@ describe('the chart, installed', () => {
     await visitor.until(id, 'terminated', 90_000)
   })
 
+  it('is replaced whole under a terminal, which is back within 2 s and misses no line, and under computes', async () => {
+    const { client, insist } = visitor
+    const [open, asleep] = await Promise.all([
+      client.computes.create({ tier: 'tiny' }, { wait: 60 }),
+      client.computes.create({ tier: 'tiny' }, { wait: 60 }),
+    ])
+    await visitor.run(asleep.id, 'echo kept > ~/file')
+    await client.computes.hibernate(asleep.id, { wait: 60 })
+    const shell = await openShell(visitor, open.id)
+    await shell.type('for n in $(seq 100000); do echo line-$n.; sleep 0.05; done\r')
+    await shell.sees(/line-10\./)
+    const away = watchAway(shell)
+    await kubectl(['rollout', 'restart', 'deployment', '-n', installed.system])
+    // An API that is closing answers 503: asked again, with the same key, there is one compute.
+    const begun = insist(() => client.computes.create({ tier: 'tiny' }, { key: `key-${open.id}` }))
+    for (const name of deployments)
+      await kubectl(['rollout', 'status', `deployment/dormouse-${name}`, '-n', installed.system])
+    const { times, longestMs } = away.stop()
+    console.log('terminal away', { times, longestMs })
+    expect(times, 'no gateway was replaced under the terminal').toBeGreaterThan(0)
+    expect(longestMs).toBeLessThan(2_000)
+    const seen = shell.text().length
+    await expect.poll(() => shell.text().length, { timeout: 10_000 }).toBeGreaterThan(seen)
+    await shell.type('\x03')
+    shell.detach()
+    const lines = [...shell.text().matchAll(/line-(\d+)\./g)].map(([, n]) => Number(n))
+    expect(lines).toEqual(lines.map((_, index) => index + 1))
+    const { id } = await begun
+    await visitor.until(id, 'running', 60_000)
+    await insist(() => client.computes.wake(asleep.id, { wait: 60 }))
+    expect(await visitor.run(asleep.id, 'cat ~/file')).toBe('kept\n')
+    const after = await insist(() => client.computes.get(open.id))
+    expect(after).toMatchObject({ state: 'running', generation: 1 })
+    for (const one of [id, open.id, asleep.id])
+      await insist(() => client.computes.remove(one, { wait: 60 }))
+  })
+
   it('is removed without its computes, which are as they were when it is installed again', async () => {
     const { id } = await visitor.client.computes.create({ tier: 'tiny' })
     await visitor.until(id, 'running', 60_000)
@@ -89,6 +127,26 @@ describe('the chart, installed', () => {
     await visitor.until(id, 'terminated', 90_000)
   })
 })
+
+/** How often, and how long at most, the terminal is not open. */
+const watchAway = (shell: Shell) => {
+  let times = 0
+  let longestMs = 0
+  let since: number | undefined
+  const timer = setInterval(() => {
+    const isOpen = shell.status().state === 'open'
+    if (!isOpen && since === undefined) times += 1
+    if (!isOpen) since ??= performance.now()
+    if (since !== undefined) longestMs = Math.max(longestMs, performance.now() - since)
+    if (isOpen) since = undefined
+  }, 5)
+  return {
+    stop: () => {
+      clearInterval(timer)
+      return { times, longestMs }
+    },
+  }
+}
 
 describe('an account of the platform', () => {
   const may = async (account: string, verb: string, what: string, namespace: string) => {
