@@ -8,6 +8,7 @@ import { connectCluster } from '../../activities/adapters/kubernetes/cluster.ts'
 import { LABELS, CONTAINER } from '../../activities/adapters/kubernetes/labels.ts'
 import { createS3Store } from '../../activities/adapters/s3/store.ts'
 import { storeConfig } from '../../config/config.ts'
+import { kubectlProgram } from '../../deploy/cluster/kubectl.ts'
 import { kubectl } from '../../test/support/workloads.ts'
 import type { Bench, Measure } from '../bench.ts'
 import { figure, median, timed } from '../figure.ts'
@@ -98,9 +99,10 @@ const twinOf = async ({ stack }: Bench, id: string) => {
   const pod: V1Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace, labels }, spec }
   const file = path.join(tmpdir(), `${name}.json`)
   await writeFile(file, JSON.stringify(pod))
+  const program = await kubectlProgram()
   const inside = (pod: string, command: string) =>
     spawn(
-      'kubectl',
+      program,
       ['exec', '-i', '-n', namespace, pod, '-c', CONTAINER, '--', 'sh', '-c', command],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     )

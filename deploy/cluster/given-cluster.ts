@@ -1,13 +1,11 @@
 /** A cluster that somebody else runs: does it answer, and is it fit for computes. */
-import { runTool } from '../local/run-tool.ts'
-import { onPath, isExecutable } from '../local/cache.ts'
-import { binaryOf } from './binaries.ts'
+import { kubectl } from './kubectl.ts'
 
 const ANSWERS_WITHIN = '--request-timeout=10s'
 
 export const checkGivenCluster = async (kubeconfig: string): Promise<void> => {
   try {
-    await kubectlAnywhere(kubeconfig, ['get', '--raw', '/readyz', ANSWERS_WITHIN])
+    await kubectl(kubeconfig, ['get', '--raw', '/readyz', ANSWERS_WITHIN])
   } catch (error) {
     throw new Error(
       `the cluster of KUBECONFIG=${kubeconfig} does not answer: ${error instanceof Error ? error.message : String(error)}\n  Start it, or unset KUBECONFIG to get one on this machine.`,
@@ -18,12 +16,4 @@ export const checkGivenCluster = async (kubeconfig: string): Promise<void> => {
 
 /** The current context's name tells kind, k3d and minikube, each of which loads images in its own way. */
 export const currentContext = async (kubeconfig: string): Promise<string> =>
-  (await kubectlAnywhere(kubeconfig, ['config', 'current-context'])).trim()
-
-const kubectlAnywhere = async (kubeconfig: string, args: readonly string[]): Promise<string> => {
-  const ours = binaryOf('kubectl')
-  const program = (await isExecutable(ours)) ? ours : await onPath('kubectl')
-  if (program === undefined)
-    throw new Error('there is no kubectl on PATH (https://kubernetes.io/docs/tasks/tools)')
-  return runTool(program, ['--kubeconfig', kubeconfig, ...args])
-}
+  (await kubectl(kubeconfig, ['config', 'current-context'])).trim()

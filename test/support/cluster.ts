@@ -5,7 +5,6 @@
 import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { givenKubeconfig } from '../../deploy/cluster/places.ts'
-import { programsDir } from '../../deploy/cluster/binaries.ts'
 import { checkGivenCluster } from '../../deploy/cluster/given-cluster.ts'
 import { clusterUp } from '../../deploy/cluster/up.ts'
 import { provideImages } from '../../deploy/images/provide.ts'
@@ -24,8 +23,6 @@ export const setup = async (): Promise<void> => {
       board,
       given === undefined ? { kind: 'ours' } : { kind: 'given', kubeconfig: given },
     )
-    // Its own kubectl first: another on PATH may belong to a cloud's tools, or be missing.
-    process.env['PATH'] = `${programsDir()}:${process.env['PATH'] ?? ''}`
   } finally {
     board.close()
   }

@@ -1,6 +1,7 @@
 /** For suites: a workload namespace with the chart's walls, and nothing of the platform. */
 import { openBoard } from '../../deploy/local/board.ts'
 import { runTool } from '../../deploy/local/run-tool.ts'
+import { kubectl as kubectlOf } from '../../deploy/cluster/kubectl.ts'
 import { obtainTool } from '../../deploy/cluster/tools.ts'
 import { rootDir } from '../../deploy/root-dir.ts'
 
@@ -68,4 +69,5 @@ export const helm = async (args: readonly string[]): Promise<string> => {
   return runTool(program, args)
 }
 
-export const kubectl = (args: readonly string[]): Promise<string> => runTool('kubectl', args)
+export const kubectl = (args: readonly string[]): Promise<string> =>
+  kubectlOf(process.env['KUBECONFIG'] ?? '', args)
