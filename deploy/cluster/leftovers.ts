@@ -27,7 +27,8 @@ const isOfPods = (argv: readonly string[]): boolean =>
   /^(containerd-shim-|runsc)/.test(path.basename(argv[0] ?? '')) &&
   argv.some((word) => word.includes(`${RUN_DIR}/containerd`))
 
-const processes = async (): Promise<readonly Process[]> => {
+/** Of the whole machine. */
+export const processes = async (): Promise<readonly Process[]> => {
   const found = await Promise.all(
     (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(processOf),
   )

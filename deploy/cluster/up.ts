@@ -5,7 +5,6 @@ import path from 'node:path'
 import type { Board } from '../local/board.ts'
 import { obtainPrograms } from './binaries.ts'
 import { makeCertificates } from './certificates.ts'
-import { componentsOf, type Component, type Readiness } from './components.ts'
 import {
   cniDir,
   containerdConfig,
@@ -15,22 +14,15 @@ import {
   RUNSC_CONFIG,
   runscFile,
 } from './config-files.ts'
-import { ctr, importImage, nodeImages } from './containerd.ts'
+import { importImage, nodeImages } from './containerd.ts'
 import { CLUSTER_PACKAGES, requirePackages } from './debian-packages.ts'
 import { apply, kubectl } from './kubectl.ts'
 import { makeNetwork } from './network.ts'
 import { DNS_OBJECTS, GVISOR } from './objects.ts'
-import {
-  DNS_IMAGE,
-  DNS_SERVICE_IP,
-  NODE_NAME,
-  PAUSE_IMAGE,
-  placesOf,
-  type Places,
-} from './places.ts'
+import { DNS_IMAGE, DNS_SERVICE_IP, PAUSE_IMAGE, placesOf, type Places } from './places.ts'
 import { until } from './poll.ts'
-import { logOf, runningMark, startComponent } from './processes.ts'
 import { writeProgramImage } from './program-image.ts'
+import { startNode } from './start-node.ts'
 
 const PART_WITHIN_MS = 60_000
 const DNS_WITHIN_MS = 60_000
@@ -46,20 +38,7 @@ export const clusterUp = async (board: Board): Promise<string> => {
   await board.during('node', async (say) => {
     await makeNetwork()
     await writeFiles(places)
-    const startedAtMs = Date.now()
-    let kubeletIsNew = false
-    for (const component of componentsOf(places, programs)) {
-      say(component.name)
-      const isNew = await startReady(places, component, programs)
-      if (component.name === 'kubelet') kubeletIsNew = isNew
-    }
-    await until('the node', () => ready(places, 'node'), { withinMs: PART_WITHIN_MS })
-    // Its condition may be of the kubelet before; only a new one renews the lease at once.
-    if (kubeletIsNew)
-      await until('the kubelet', () => leaseRenewedSince(places, startedAtMs), {
-        withinMs: PART_WITHIN_MS,
-        logFile: logOf(places, 'kubelet'),
-      })
+    await startNode(places, programs, say)
   })
   await board.during('cluster DNS', () => startDns(places, programs))
   return places.kubeconfig
@@ -85,49 +64,6 @@ const writeFiles = async (places: Places): Promise<void> => {
     await writeFile(`${file}.new`, text, { mode: 0o600 })
     await rename(`${file}.new`, file)
   }
-}
-
-const startReady = async (
-  places: Places,
-  component: Component,
-  programs: string,
-): Promise<boolean> => {
-  for (const need of component.needs) {
-    const waitedFor = SERVED_BY[need]
-    await until(waitedFor, () => ready(places, need), {
-      withinMs: PART_WITHIN_MS,
-      logFile: logOf(places, waitedFor),
-      alive: () => runningMark(places, waitedFor) !== undefined,
-    })
-  }
-  // containerd finds its shims on PATH, kubelet and kube-proxy the Debian tools.
-  const env = { PATH: `${programs}:/usr/local/sbin:/usr/sbin:/sbin:${process.env['PATH'] ?? ''}` }
-  return startComponent(places, component, { ...env, HOME: places.state })
-}
-
-const SERVED_BY = { api: 'kube-apiserver', cri: 'containerd', node: 'kubelet' } as const
-
-const ready = async (places: Places, what: Readiness): Promise<void> => {
-  if (what === 'api') return void (await kubectl(places.kubeconfig, ['get', '--raw', '/readyz']))
-  if (what === 'cri') {
-    const plugins = await ctr(['plugins', 'list'], places.socket)
-    if (!/io\.containerd\.grpc\.v1\s+cri\s.*\sok\b/.test(plugins))
-      throw new Error('its plugin for kubelets is not ready')
-    return
-  }
-  const conditions = '{.status.conditions[?(@.type=="Ready")].status}'
-  const args = ['get', 'node', NODE_NAME, '--output', `jsonpath=${conditions}`]
-  const status = await kubectl(places.kubeconfig, args)
-  if (status.trim() !== 'True') throw new Error(`the node's condition Ready is "${status.trim()}"`)
-}
-
-const leaseRenewedSince = async (places: Places, sinceMs: number): Promise<void> => {
-  const renewTime = await kubectl(places.kubeconfig, [
-    ...['--namespace', 'kube-node-lease', 'get', 'lease', NODE_NAME],
-    ...['--output', 'jsonpath={.spec.renewTime}'],
-  ])
-  if (!(Date.parse(renewTime) >= sinceMs))
-    throw new Error(`it last told that it lives at ${renewTime}`)
 }
 
 /** Its image has no registry to come from either. */

@@ -1,0 +1,54 @@
+/**
+ * For tests: a part of the cluster dies, and comes again. Only of the one that was started on this
+ * machine; errors say so where KUBECONFIG names another.
+ */
+import { trySignal } from '../local/proc.ts'
+import { programsDir } from './binaries.ts'
+import { componentsOf, type ComponentName } from './components.ts'
+import { processes } from './leftovers.ts'
+import { givenKubeconfig, placesOf, type Places } from './places.ts'
+import { killMarked, runningMark } from './processes.ts'
+import { startNode, startReady } from './start-node.ts'
+
+/** SIGKILL. Errors: it did not run. */
+export const killComponent = async (name: ComponentName): Promise<void> => {
+  const places = ownPlaces()
+  if (runningMark(places, name) === undefined) throw new Error(`${name} does not run`)
+  await killMarked(places, [name])
+}
+
+/** Starts this one, when what it needs answers; `args` go behind its own, and win. */
+export const startComponent = async (
+  name: ComponentName,
+  args: readonly string[] = [],
+): Promise<void> => {
+  const places = ownPlaces()
+  const component = componentsOf(places, programsDir()).find((one) => one.name === name)
+  if (component === undefined) throw new Error(`the cluster has no ${name}`)
+  await startReady(
+    places,
+    { ...component, command: [...component.command, ...args] },
+    programsDir(),
+  )
+}
+
+/** Starts whatever does not run, until the node is ready. */
+export const startMissing = (): Promise<void> => startNode(ownPlaces(), programsDir(), () => {})
+
+/** SIGKILL of the gVisor process that a pod runs in; its pid. Errors: there is none. */
+export const killSandbox = async (namespace: string, pod: string): Promise<number> => {
+  ownPlaces()
+  const found = (await processes()).find(
+    ({ argv }) =>
+      argv[0] === 'runsc-sandbox' && argv.some((word) => word.includes(`/${namespace}_${pod}_`)),
+  )
+  if (found === undefined) throw new Error(`no sandbox of pod ${namespace}/${pod} runs here`)
+  trySignal(found.pid, 'SIGKILL')
+  return found.pid
+}
+
+const ownPlaces = (): Places => {
+  if (givenKubeconfig() !== undefined)
+    throw new Error('KUBECONFIG names a cluster that was not started here: nothing of it is killed')
+  return placesOf()
+}
