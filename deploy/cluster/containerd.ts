@@ -20,3 +20,8 @@ export const importImage = async (archive: string): Promise<void> => {
 export const tagImage = async (reference: string, alias: string): Promise<void> => {
   await ctr(['images', 'tag', '--force', reference, alias])
 }
+
+/** Takes the name away; layers that no other name keeps go, too. */
+export const removeImage = async (reference: string): Promise<void> => {
+  await ctr(['images', 'remove', reference])
+}

@@ -4,14 +4,17 @@ import { LABELS } from '../../activities/adapters/kubernetes/labels.ts'
 import type { Site } from './stack.ts'
 import { installWorkloads } from './workloads.ts'
 
-/** In the cluster of KUBECONFIG, whose nodes have the images `base` and `sidekick`. */
-export const clusterSite = async (name: string): Promise<Site> => {
+/** In the cluster of KUBECONFIG, whose nodes have the images `base` and `sidekick`. `values`: the chart's. */
+export const clusterSite = async (
+  name: string,
+  values: Readonly<Record<string, unknown>> = {},
+): Promise<Site> => {
   const kubeconfig = process.env['KUBECONFIG']
   if (kubeconfig === undefined)
     throw new Error('KUBECONFIG is not set: npm run cluster:up makes a cluster')
   const { core } = connectCluster(kubeconfig)
   const namespace = `suite-${name}`
-  const workloads = await installWorkloads(namespace)
+  const workloads = await installWorkloads(namespace, { values })
   const pods = async (computeId?: string) => {
     const labelSelector =
       computeId === undefined ? LABELS.compute : `${LABELS.compute}=${computeId}`
@@ -22,6 +25,7 @@ export const clusterSite = async (name: string): Promise<Site> => {
     env: {
       KUBECONFIG: kubeconfig,
       DORMOUSE_RUNTIME: 'kubernetes',
+      DORMOUSE_OBSERVER: 'own-process',
       DORMOUSE_KUBERNETES_NAMESPACE: namespace,
       DORMOUSE_KUBERNETES_SYSTEM_NAMESPACE: `${namespace}-system`,
       DORMOUSE_KUBERNETES_INSTALLATION: namespace,
@@ -34,6 +38,7 @@ export const clusterSite = async (name: string): Promise<Site> => {
       // twenty computes share one small node
       DORMOUSE_KUBERNETES_REQUEST_PERCENT: '2',
     },
+    services: ['observer'],
     sandboxes: pods,
     async end() {
       for (const pod of await pods())
