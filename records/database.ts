@@ -13,7 +13,9 @@ export const openDatabase = (connectionString: string, maxConnections = 10): Db 
     max: maxConnections,
     connectionTimeoutMillis: 5_000,
   })
-  // An idle connection cut by a database restart is replaced at the next query; unheard it would end the process.
+  // A connection cut by a database restart is replaced at the next query; unheard it would end the process,
+  // whether it was idle (the pool's event) or in the middle of a transaction, between two queries (its own).
   pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) })
 }

@@ -1,6 +1,7 @@
 /** Main of the control worker: workflows, short activities, schedules. */
 import { fileURLToPath } from 'node:url'
 import { Client } from '@temporalio/client'
+import pRetry from 'p-retry'
 import { composeControl } from '../activities/compose.ts'
 import { databaseUrl, temporalConfig, workerConfig } from '../config/config.ts'
 import { openDatabase } from '../records/database.ts'
@@ -25,7 +26,9 @@ await runWorker(env, async (connection) => {
     },
     ready: async () => {
       const client = new Client({ connection, namespace })
-      await ensureSchedules(client, queue, { sweep, computes: await scheduledComputes() })
+      // A database that restarts just now is no reason to end.
+      const computes = await pRetry(scheduledComputes, { retries: 10, maxTimeout: 5_000 })
+      await ensureSchedules(client, queue, { sweep, computes })
     },
     close,
   }

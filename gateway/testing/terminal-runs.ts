@@ -79,21 +79,22 @@ export const killWhileTyping = async (
   }
 }
 
-/** G2. */
+/** G2. Numbered lines, so many bytes of them, are printed while the client is away. */
 export const stayAway = async (
   stage: Stage,
-  run: { readonly awayMs: number; readonly bytes: number },
+  run: { readonly terminalId: string; readonly awayMs: number; readonly bytes: number },
 ) => {
-  const shell = await openQuietShell(stage, 'g2')
-  const line = 'x'.repeat(98)
+  const shell = await openQuietShell(stage, run.terminalId)
+  const lines = Math.ceil(run.bytes / 100)
   shell.type(
-    `"${process.execPath}" -e 'setTimeout(()=>{for(let i=1;i<=${Math.ceil(run.bytes / 100)};i++)` +
-      `process.stdout.write("${line}\\n")},500)'; echo END-$((1+1))\n`,
+    `"${process.execPath}" -e 'setTimeout(()=>{for(let i=1;i<=${lines};i++)` +
+      `process.stdout.write(("A "+i).padEnd(98,"x")+"\\n")},500)'; echo END-$((1+1))\n`,
   )
   await sleep(100)
   const before = shell.shownBytes
   shell.offline()
   await sleep(run.awayMs)
+  const shownWhileAway = shell.shownBytes - before
   shell.online()
   await shell.sees(/END-2\r?\n/, 60_000)
   const answer = await fetch(
@@ -106,9 +107,12 @@ export const stayAway = async (
   shell.detach()
   return {
     before,
+    shownWhileAway,
     shown: shell.shownBytes,
     truncated: shell.truncated,
-    end: terminals.find(({ id }) => id === 'g2')?.offset ?? Number.NaN,
+    end: terminals.find(({ id }) => id === run.terminalId)?.offset ?? Number.NaN,
+    lines,
+    seen: [...shell.text.matchAll(/A (\d+)x+\r\n/g)].map(([, n]) => Number(n)),
   }
 }
 

@@ -53,14 +53,33 @@ export const describeTerminals = (figures: Figures): void => {
       expect(run.ran).toEqual(each)
     })
 
-    it('says how many bytes are gone when the client was away for longer than is kept (G2)', async () => {
-      const run = await stayAway(stage, { awayMs: figures.awayMs, bytes: 2 << 20 })
-      expect(run.truncated.length).toBe(1)
-      const [gap] = run.truncated
-      expect(gap?.from).toBe(run.before)
+    const away = `${figures.awayMs / 1_000} s`
+    it(`replays what was printed in ${away} of absence, and says how many bytes are gone when that is more than is kept (G2)`, async () => {
+      const { awayMs } = figures
+      const [kept, over] = await Promise.all([
+        stayAway(stage, { terminalId: 'g2-kept', awayMs, bytes: 100_000 }),
+        stayAway(stage, { terminalId: 'g2-over', awayMs, bytes: 2 << 20 }),
+      ])
+      for (const run of [kept, over]) expect(run.shownWhileAway).toBe(0)
+      const upTo = (last: number, first = 1) =>
+        Array.from({ length: last - first + 1 }, (_, index) => first + index)
+      expect(kept.truncated).toEqual([])
+      expect(kept.seen).toEqual(upTo(kept.lines))
+      expect(kept.shown).toBe(kept.end)
+
+      expect(over.truncated.length).toBe(1)
+      const [gap] = over.truncated
+      expect(gap?.from).toBe(over.before)
       const lost = (gap?.to ?? 0) - (gap?.from ?? 0)
       expect(lost).toBeGreaterThan(1 << 20)
-      expect(run.shown + lost).toBe(run.end)
+      expect(over.shown + lost).toBe(over.end)
+      expect(over.seen).toEqual(upTo(over.lines, over.seen[0]))
+      console.log('G2', {
+        awayMs,
+        replayed: kept.seen.length,
+        lostBytes: lost,
+        after: over.seen[0],
+      })
     })
 
     it.each([false, true])(

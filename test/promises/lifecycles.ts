@@ -1,39 +1,73 @@
 import { expect } from 'vitest'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ServiceName, Stack } from '../support/stack.ts'
 import { forEachAtOnce } from '../support/at-once.ts'
+import { SUDDEN_ENDS, type PostgresServer } from '../support/postgres-server.ts'
+import { SERVICES, type ServiceName, type Stack } from '../support/stack.ts'
 import type { Visitor } from '../support/visitor.ts'
 
-export interface KillStorm {
+export interface Storm {
   readonly lifecycles: number
   readonly atOnce: number
-  readonly kill: readonly ServiceName[]
-  /** Between two kills, at random. */
+  /** Between two strikes, at random. */
   readonly everyMs: readonly [number, number]
+}
+
+export interface KillStorm extends Storm {
+  readonly kill: readonly ServiceName[]
 }
 
 /**
  * Whole lives, create → write → hibernate → wake → verify → commit → delete, while services get
  * SIGKILL again and again. Every life must be right; afterwards nothing may be left.
- * Source: fault catalogue R1, L1.
+ * Source: fault catalogue R1.
  */
 export const survivesKillStorm = async (
   stack: Stack,
   visitor: Visitor,
   storm: KillStorm,
 ): Promise<{ kills: number; seconds: number }> => {
+  const { strikes, seconds } = await survivesStorm(stack, visitor, storm, async (n) => {
+    const service = storm.kill[n % storm.kill.length]!
+    await stack.kill(service)
+    await stack.start(service)
+  })
+  return { kills: strikes, seconds }
+}
+
+/** The same lives while the database ends without warning, is away for up to 2 s, and comes back. R2. */
+export const survivesDatabaseRestarts = async (
+  stack: Stack,
+  visitor: Visitor,
+  postgres: PostgresServer,
+  storm: Storm,
+): Promise<{ strikes: number; seconds: number }> => {
+  const result = await survivesStorm(stack, visitor, storm, async (n) => {
+    await postgres.end(SUDDEN_ENDS[n % SUDDEN_ENDS.length]!)
+    await sleep(Math.random() * 2_000)
+    await postgres.start()
+  })
+  for (const service of SERVICES) expect(stack.isUp(service), `${service} lives on`).toBe(true)
+  return result
+}
+
+const survivesStorm = async (
+  stack: Stack,
+  visitor: Visitor,
+  storm: Storm,
+  strike: (n: number) => Promise<void>,
+): Promise<{ strikes: number; seconds: number }> => {
   const started = Date.now()
   const calm = new AbortController()
-  const kills = killAgainAndAgain(stack, storm, calm.signal)
+  const striking = strikeAgainAndAgain(storm, strike, calm.signal)
   try {
     await forEachAtOnce(storm.lifecycles, storm.atOnce, (n) => oneLife(visitor, n))
   } finally {
     calm.abort()
   }
-  const fired = await kills
-  expect(fired, 'a fault test that did not inject its fault fails').toBeGreaterThan(0)
+  const strikes = await striking
+  expect(strikes, 'a fault test that did not inject its fault fails').toBeGreaterThan(0)
   await nothingIsLeft(stack)
-  return { kills: fired, seconds: (Date.now() - started) / 1000 }
+  return { strikes, seconds: (Date.now() - started) / 1000 }
 }
 
 const oneLife = async (visitor: Visitor, n: number): Promise<void> => {
@@ -61,22 +95,20 @@ const oneLife = async (visitor: Visitor, n: number): Promise<void> => {
   await until(id, 'terminated', 120_000)
 }
 
-const FIRST_KILL_MS = 1_500
+const FIRST_STRIKE_MS = 1_500
 
-const killAgainAndAgain = async (
-  stack: Stack,
-  storm: KillStorm,
+const strikeAgainAndAgain = async (
+  storm: Storm,
+  strike: (n: number) => Promise<void>,
   calm: AbortSignal,
 ): Promise<number> => {
   const [least, most] = storm.everyMs
-  for (let kills = 0; ; kills++) {
+  for (let strikes = 0; ; strikes++) {
     // the first comes early: on a quick machine a few short lives are over before the next one
-    const pauseMs = kills === 0 ? FIRST_KILL_MS : least + Math.random() * (most - least)
+    const pauseMs = strikes === 0 ? FIRST_STRIKE_MS : least + Math.random() * (most - least)
     await sleep(pauseMs, undefined, { signal: calm }).catch(() => {})
-    if (calm.aborted) return kills
-    const service = storm.kill[kills % storm.kill.length]!
-    await stack.kill(service)
-    await stack.start(service)
+    if (calm.aborted) return strikes
+    await strike(strikes)
   }
 }
 

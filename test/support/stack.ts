@@ -31,6 +31,8 @@ export interface Stack {
   readonly email: string
   readonly password: string
   pid(service: ServiceName): number
+  /** Whether it still runs; what was killed is not up until it was started again. */
+  isUp(service: ServiceName): boolean
   /** SIGKILL, at once. */
   kill(service: ServiceName): Promise<void>
   /** Starts a service that is not running; ready when it answers. */
@@ -55,12 +57,14 @@ export interface StackOptions {
   readonly site?: (name: string) => Promise<Site>
   readonly env?: Readonly<Record<string, string>>
   readonly services?: readonly ServiceName[]
+  /** A Postgres server where the stack makes its database; else the one all suites share. */
+  readonly databaseServer?: string
 }
 
 export const startStack = async (options: StackOptions = {}): Promise<Stack> => {
   const stateDir = await mkdtemp(path.join(tmpdir(), 'dormouse-test-'))
   const database = `t${randomBytes(6).toString('hex')}`
-  const serverUrl = requiredEnv('DATABASE_URL')
+  const serverUrl = options.databaseServer ?? requiredEnv('DATABASE_URL')
   await onServer(serverUrl, `create database ${database}`)
   const databaseUrl = new URL(serverUrl)
   databaseUrl.pathname = `/${database}`
@@ -140,6 +144,10 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
       const pid = running.get(service)?.pid
       if (pid === undefined) throw new Error(`${service} is not running`)
       return pid
+    },
+    isUp(service) {
+      const child = running.get(service)
+      return child !== undefined && child.exitCode === null && child.signalCode === null
     },
     kill,
     start,
