@@ -20,7 +20,7 @@ describe('a database that is restarted again and again', () => {
     await postgres?.stop()
   })
 
-  const lives = figure(150, 8)
+  const lives = figure(100, 8)
   it(`R2: ${lives} lives, 4 at once, Postgres ended every 5–10 s and away for up to 2 s`, async () => {
     const result = await survivesDatabaseRestarts(stack, visitor, postgres, {
       lifecycles: lives,
