@@ -8,6 +8,7 @@ import {
   keyConfig,
   kubernetesRuntimeConfig,
   localRuntimeConfig,
+  observesInWorker,
   runtimeName,
   signingKey,
   storeConfig,
@@ -26,7 +27,7 @@ import { powerSchedules, workflowDoors } from './adapters/temporal/doors.ts'
 import type { ControlActivities, DataActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
 import { createControlActivities, createDataActivities, type DataDeps } from './index.ts'
-import { startObserver } from './observer.ts'
+import { startObserver, type ObserverDeps } from './observer.ts'
 import type { Runtime } from './ports.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -39,8 +40,9 @@ export interface Composed<A, D> {
 
 const CONTROL_CONNECTIONS = 20
 const DATA_CONNECTIONS = 20
+const OBSERVER_CONNECTIONS = 4
 
-/** With the observer, and on the local runtime the watchdog, running until `close`. */
+/** With the observer, unless that is a process of its own, and on the local runtime the watchdog, until `close`. */
 export const composeControl = (env: Env): Promise<Composed<ControlActivities, ControlDeps>> =>
   composing(env, CONTROL_CONNECTIONS, async ({ deps, runtime, keys }) => {
     const temporal = lazyClient(env)
@@ -54,14 +56,14 @@ export const composeControl = (env: Env): Promise<Composed<ControlActivities, Co
       schedules: powerSchedules(temporal.client, queue),
       timings: timings(env),
     }
-    const observer = startObserver(control)
+    const observer = observesInWorker(env) ? startObserver(control) : undefined
     const watchdog =
       runtime.name === 'local' ? startWatchdog(localRuntimeConfig(env).stateDir) : undefined
     return {
       activities: createControlActivities(control),
       deps: control,
       async close() {
-        await Promise.all([observer.stop(), watchdog?.stop()])
+        await Promise.all([observer?.stop(), watchdog?.stop()])
         await temporal.close()
       },
     }
@@ -76,6 +78,20 @@ export const composeData = (env: Env): Promise<Composed<DataActivities, DataDeps
       close: () => Promise.resolve(),
     }
   })
+
+/** What the observer needs of them: neither store nor sidekicks, and no key. */
+export const composeObserver = (env: Env): { deps: ObserverDeps; close(): Promise<void> } => {
+  const db = openDatabase(databaseUrl(env), OBSERVER_CONNECTIONS)
+  const temporal = lazyClient(env)
+  const doors = workflowDoors(temporal.client, taskQueues(env).control)
+  return {
+    deps: { db, runtime: makeRuntime(env), doors },
+    async close() {
+      await temporal.close()
+      await db.destroy()
+    },
+  }
+}
 
 const composing = async <A, D>(
   env: Env,

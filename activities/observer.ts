@@ -1,69 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { findCompute } from '../records/computes.ts'
 import { appendEvent } from '../records/events.ts'
 import type { ControlDeps } from './control-deps.ts'
-import type { LiveSandbox, SandboxSeen } from './ports.ts'
+import type { Leading, LiveSandbox, SandboxSeen } from './ports.ts'
+import type { Observation } from '../workflows/compute/contract.ts'
 
-type ObserverDeps = Pick<ControlDeps, 'db' | 'runtime' | 'doors'>
+export type ObserverDeps = Pick<ControlDeps, 'db' | 'runtime'> & {
+  readonly doors: Pick<ControlDeps['doors'], 'observed'>
+}
 
 const EVERY_MS = 2_000
 /** Where the runtime tells by itself, looking is for what it may have missed. */
 const EVERY_WHERE_TOLD_MS = 10_000
+/** What is missing is looked for a second time soon. */
+const AGAIN_MS = 2_000
 /** A sandbox that vanished this soon after a process of it was ended for memory, vanished for that. */
 const OUT_OF_MEMORY_WITHIN_MS = 60_000
 
+/** For those who count. */
+export interface ObserverNotes {
+  readonly looked: (ok: boolean) => void
+  readonly told: (what: Observation['what']) => void
+}
+
 /**
  * Compares, again and again, what should be up with what is, and tells the compute's workflow what is
- * gone at two looks in a row. Told as long as it lasts: a lost signal costs one round.
+ * gone at two looks in a row; and at once what the runtime itself sees. Told as long as it lasts: a lost
+ * signal costs one round. Of several observers of one runtime one does it, the others stand by.
  */
 export const startObserver = (
-  deps: ObserverDeps,
-  everyMs = deps.runtime.watch === undefined ? EVERY_MS : EVERY_WHERE_TOLD_MS,
-): { stop(): Promise<void> } => {
-  let missing = new Set<string>()
-  let told = new Map<string, number>()
-  let stopped = false
-  let timer: NodeJS.Timeout | undefined
-  let round: Promise<void> = Promise.resolve()
-
-  const look = async (): Promise<void> => {
-    const up = await openSandboxes(deps)
-    const found = new Map((await deps.runtime.list()).map((one) => [idOf(one), one]))
-    const gone = up.filter((one) => found.get(idOf(one))?.running !== true)
-    const again = gone.filter((one) => missing.has(idOf(one)))
-    missing = new Set(gone.map(idOf))
-    for (const one of again) {
-      const outOfMemory = isOutOfMemory(found.get(idOf(one)))
-      await deps.doors.observed(one.computeId, {
-        generation: one.generation,
-        what: 'gone',
-        reason: outOfMemory ? 'out_of_memory' : (found.get(idOf(one))?.ended ?? 'lost'),
-      })
-    }
-    told = await tellOutOfMemory(deps, up, found, told)
-  }
-
-  const schedule = (): void => {
-    if (stopped) return
-    timer = setTimeout(() => {
-      round = look()
-        // An error of a lister is not absence; the next round looks again.
-        .catch(() => undefined)
-        .finally(schedule)
-    }, everyMs)
-  }
-  schedule()
-  const watch = deps.runtime.watch?.((seen) => {
+  given: ObserverDeps,
+  {
+    everyMs = given.runtime.watch === undefined ? EVERY_MS : EVERY_WHERE_TOLD_MS,
+    notes,
+  }: { readonly everyMs?: number; readonly notes?: ObserverNotes } = {},
+): Leading => {
+  const deps = notes === undefined ? given : noting(given, notes)
+  const { runtime } = deps
+  let looking: Promise<void> = Promise.resolve()
+  const leading = (runtime.lead ?? leadAlone)((signal) => {
+    looking = keepLooking(deps, everyMs, signal, notes)
     // Told again as long as it lasts.
-    void tellSeen(deps, seen).catch(() => undefined)
+    runtime.watch?.((seen) => void tellSeen(deps, seen).catch(() => undefined), signal)
   })
   return {
+    standing: leading.standing,
     async stop() {
-      await watch?.stop()
-      stopped = true
-      clearTimeout(timer)
-      await round
+      await leading.stop()
+      await looking
     },
   }
+}
+
+const leadAlone = (work: (signal: AbortSignal) => void): Leading => {
+  const end = new AbortController()
+  work(end.signal)
+  return { standing: () => 'leading', stop: async () => end.abort() }
+}
+
+const noting = (deps: ObserverDeps, { told }: ObserverNotes): ObserverDeps => ({
+  ...deps,
+  doors: {
+    async observed(computeId, observation) {
+      await deps.doors.observed(computeId, observation)
+      told(observation.what)
+    },
+  },
+})
+
+const keepLooking = async (
+  deps: ObserverDeps,
+  everyMs: number,
+  signal: AbortSignal,
+  notes?: ObserverNotes,
+): Promise<void> => {
+  let seen: Seen = { missing: new Set(), told: new Map() }
+  while (!signal.aborted) {
+    try {
+      seen = await look(deps, seen, signal)
+      notes?.looked(true)
+    } catch {
+      // An error of a lister is not absence; the next round looks again.
+      notes?.looked(false)
+    }
+    const pauseMs = seen.missing.size > 0 ? Math.min(AGAIN_MS, everyMs) : everyMs
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+interface Seen {
+  readonly missing: ReadonlySet<string>
+  /** When a process was ended for memory, of those that were told. */
+  readonly told: ReadonlyMap<string, number>
+}
+
+const look = async (deps: ObserverDeps, before: Seen, signal: AbortSignal): Promise<Seen> => {
+  const up = await openSandboxes(deps)
+  const found = new Map((await deps.runtime.list()).map((one) => [idOf(one), one]))
+  const gone = up.filter((one) => found.get(idOf(one))?.running !== true)
+  for (const one of gone.filter((each) => before.missing.has(idOf(each)))) {
+    if (signal.aborted) break
+    const outOfMemory = isOutOfMemory(found.get(idOf(one)))
+    await deps.doors.observed(one.computeId, {
+      generation: one.generation,
+      what: 'gone',
+      reason: outOfMemory ? 'out_of_memory' : (found.get(idOf(one))?.ended ?? 'lost'),
+    })
+  }
+  const told = await tellOutOfMemory(deps, up, found, before.told)
+  return { missing: new Set(gone.map(idOf)), told }
 }
 
 /** Only of a compute that runs: in every other state it is the platform itself that starts and stops. */

@@ -74,10 +74,24 @@ export interface Runtime {
   /** Everything this platform ever started here and did not remove, trees without processes included. */
   list(): Promise<readonly LiveSandbox[]>
   /**
-   * Where the world around tells: what is seen, at once and again as long as it lasts. Of several
-   * processes that watch, one tells. What the platform itself did is told too.
+   * Of several processes that call it one at a time does `work`, until its signal, and the next one
+   * after it. Absent: there never are several.
    */
-  watch?(tell: (seen: SandboxSeen) => void): { stop(): Promise<void> }
+  lead?(work: (signal: AbortSignal) => void): Leading
+  /**
+   * Where the world around tells: what is seen, at once and again as long as it lasts, until `signal`.
+   * What the platform itself did is told too.
+   */
+  watch?(tell: (seen: SandboxSeen) => void, signal: AbortSignal): void
+}
+
+/** `unknown`: whether another one leads could not be asked lately. */
+export type Standing = 'leading' | 'standby' | 'unknown'
+
+export interface Leading {
+  standing(): Standing
+  /** Gives way at once. */
+  stop(): Promise<void>
 }
 
 /** The worker's half of sidekick/protocol.ts. Tickets are minted inside; errors are DormouseErrors. */

@@ -304,7 +304,7 @@ describe('the observer', () => {
   it('tells of a sandbox that vanished, and of none that is there', async () => {
     const gone = await runningCompute()
     const here = await runningCompute()
-    const observer = startObserver(ground.deps, 30)
+    const observer = startObserver(ground.deps, { everyMs: 30 })
     try {
       await ground.runtime.stop({ computeId: gone, generation: 1 }, { keepTree: true })
       await expect.poll(() => ground.doors.seen.map(({ computeId }) => computeId)).toContain(gone)

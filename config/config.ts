@@ -130,6 +130,20 @@ export type GatewayConfig = ReturnType<typeof gatewayConfig>
 /** Where new computes run. */
 export const runtimeName = (env: Env): string => env['DORMOUSE_RUNTIME'] ?? 'local'
 
+const oneOf = <const T extends string>(env: Env, name: string, values: readonly [T, ...T[]]): T => {
+  const text = env[name] || values[0]
+  const value = values.find((one) => one === text)
+  if (value === undefined) throw new Error(`${name} must be ${values.join(' or ')}, not "${text}"`)
+  return value
+}
+
+/**
+ * One machine has one worker and no Lease to hand over: a process of its own would only be another
+ * 70 MiB. In a cluster the observer has an account, a budget and replicas of its own.
+ */
+export const observesInWorker = (env: Env): boolean =>
+  oneOf(env, 'DORMOUSE_OBSERVER', ['worker', 'own-process']) === 'worker'
+
 /** Of the local runtime. */
 export const localRuntimeConfig = (env: Env) => ({
   stateDir: required(env, 'DORMOUSE_STATE_DIR'),
@@ -141,13 +155,6 @@ export const localRuntimeConfig = (env: Env) => ({
   /** Delegated cgroup v2 folder under which limits are enforced; without it they are watched. */
   cgroup: env['DORMOUSE_CGROUP'],
 })
-
-const oneOf = <const T extends string>(env: Env, name: string, values: readonly [T, ...T[]]): T => {
-  const text = env[name] || values[0]
-  const value = values.find((one) => one === text)
-  if (value === undefined) throw new Error(`${name} must be ${values.join(' or ')}, not "${text}"`)
-  return value
-}
 
 const groupNamespaces = (env: Env): Readonly<Record<string, string>> =>
   Object.fromEntries(

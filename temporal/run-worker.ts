@@ -1,5 +1,4 @@
 /** One worker process: connect, take tasks until SIGTERM, drain, exit. */
-import { createServer, type Server } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   DefaultLogger,
@@ -11,6 +10,7 @@ import {
 import { temporalConfig, workerConfig, type WorkerConfig } from '../config/config.ts'
 import { namedErrors } from './activity-errors.ts'
 import { heartbeats } from './alive.ts'
+import { answerHealth } from './health.ts'
 import { ensureSearchAttributes } from './search-attributes.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -54,7 +54,7 @@ export const runWorker = async (
     workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 4, maximum: 16 },
     activityTaskPollerBehavior: { type: 'autoscaling', minimum: 2, initial: 4, maximum: 16 },
   })
-  const health = answerHealth(config, () => worker.getState() === 'RUNNING')
+  const health = answerHealth(config.healthAddress, () => worker.getState() === 'RUNNING')
   const running = worker.run()
   try {
     await parts.ready?.()
@@ -112,12 +112,4 @@ const connect = async (address: string): Promise<NativeConnection> => {
       if (Date.now() > giveUpAtMs) throw error
       await sleep(500)
     }
-}
-
-const answerHealth = (config: WorkerConfig, healthy: () => boolean): Server | undefined => {
-  if (config.healthAddress === undefined) return undefined
-  const { hostname, port } = new URL(`http://${config.healthAddress}`)
-  return createServer((_request, response) => {
-    response.writeHead(healthy() ? 200 : 503).end()
-  }).listen(Number(port), hostname)
 }

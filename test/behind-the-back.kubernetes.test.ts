@@ -52,6 +52,20 @@ describe('behind the platform’s back', () => {
     expect(await visitor.run(id, 'cat ~/saved; ls ~')).toBe('saved\nsaved\n')
   })
 
+  it('a pod that is killed while nobody observes: the next observer tells, once the lease of the killed one is over', async () => {
+    const id = await create('unobserved')
+    await stack.kill('observer')
+    const killedAt = Date.now()
+    await core.deleteNamespacedPod({
+      ...{ namespace: namespace(), name: await podOf(id) },
+      body: { gracePeriodSeconds: 0 },
+    })
+    await stack.start('observer')
+    await untilGeneration(id, 2)
+    console.log(`observer killed to running again: ${Date.now() - killedAt} ms`)
+    expect(await visitor.run(id, 'cat ~/saved; ls ~')).toBe('saved\nsaved\n')
+  })
+
   it('a pod that somebody deletes in good order: saved first, moved, nothing lost', async () => {
     const id = await create('deleted')
     const name = await podOf(id)

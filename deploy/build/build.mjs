@@ -24,6 +24,7 @@ const ENTRIES = {
   api: 'api/main.ts',
   gateway: 'gateway/main.ts',
   worker: 'temporal/worker.ts',
+  observer: 'temporal/observer.ts',
   'data-worker': 'temporal/data-worker.ts',
   migrate: 'deploy/migrate.ts',
   'node-wall': 'deploy/node-wall/main.ts',

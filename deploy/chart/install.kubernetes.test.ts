@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => installed?.end())
 
-const deployments = ['api', 'gateway', 'worker', 'data-worker'] as const
+const deployments = ['api', 'gateway', 'worker', 'data-worker', 'observer'] as const
 const read = async (what: readonly string[]) =>
   JSON.parse(await kubectl(['get', '-n', installed.system, ...what, '-o', 'json'])) as {
     items: readonly { metadata: { name: string }; status: { readyReplicas?: number } }[]
@@ -111,6 +111,32 @@ describe('the chart, installed', () => {
       await insist(() => client.computes.remove(one, { wait: 60 }))
   })
 
+  it('has another observer when the one that watches ends, which tells of a pod that went meanwhile', async () => {
+    const lease = `lease/${installed.installation}-observer`
+    const path = 'jsonpath={.spec.holderIdentity}'
+    const holder = () => kubectl(['get', lease, '-n', installed.system, '-o', path])
+    const { id } = await visitor.client.computes.create({ tier: 'tiny' }, { wait: 60 })
+    await visitor.run(id, 'echo saved > ~/file')
+    await visitor.client.computes.checkpoint(id, { wait: 60 })
+    const first = await holder()
+    // As the observer names itself: its pod, and a number of its own.
+    const observer = first.replace(/-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, '')
+    const killed = performance.now()
+    const now = ['--grace-period=0', '--force']
+    await kubectl(['delete', 'pod', observer, '-n', installed.system, ...now])
+    await kubectl(['delete', 'pod', `compute-${id}-1`, '-n', installed.computes, ...now])
+    await expect.poll(holder, { timeout: 12_000, interval: 200 }).not.toBe(first)
+    const tookOverMs = Math.round(performance.now() - killed)
+    await expect
+      .poll(async () => (await visitor.client.computes.get(id)).generation, { timeout: 60_000 })
+      .toBe(2)
+    expect((await visitor.until(id, 'running', 60_000)).reason).toBe('lost')
+    const toldMs = Math.round(performance.now() - killed)
+    console.log('observer killed', { tookOverMs, toldMs })
+    expect(await visitor.run(id, 'cat ~/file')).toBe('saved\n')
+    await visitor.client.computes.remove(id, { wait: 60 })
+  })
+
   it('is removed without its computes, which are as they were when it is installed again', async () => {
     const { id } = await visitor.client.computes.create({ tier: 'tiny' })
     await visitor.until(id, 'running', 60_000)
@@ -151,9 +177,10 @@ const watchAway = (shell: Shell) => {
 describe('an account of the platform', () => {
   const may = async (account: string, verb: string, what: string, namespace: string) => {
     const as = `--as=system:serviceaccount:${installed.system}:dormouse-${account}`
-    const [resource = '', subresource = ''] = what.split('/')
-    const of = ['--namespace', namespace, `--subresource=${subresource}`, as]
-    const args = ['auth', 'can-i', verb, resource, ...of]
+    const [resource = '', part = ''] = what.split('/')
+    // A subresource of pods, or the name of one.
+    const which = resource === 'pods' ? [resource, `--subresource=${part}`] : [what]
+    const args = ['auth', 'can-i', verb, ...which, '--namespace', namespace, as]
     return kubectl(args).then(
       () => true,
       () => false,
@@ -165,6 +192,14 @@ describe('an account of the platform', () => {
       expect(await may('worker', verb, 'pods', installed.computes), verb).toBe(true)
   })
 
+  it('of an observer may see pods and nodes, and hold the one Lease', async () => {
+    for (const verb of ['list', 'watch'])
+      for (const what of ['pods', 'nodes'])
+        expect(await may('observer', verb, what, installed.computes), `${verb} ${what}`).toBe(true)
+    const lease = `leases/${installed.installation}-observer`
+    expect(await may('observer', 'update', lease, installed.system)).toBe(true)
+  })
+
   it.each([
     ['worker', 'create', 'pods/exec', 'computes'],
     ['worker', 'patch', 'pods', 'computes'],
@@ -172,7 +207,13 @@ describe('an account of the platform', () => {
     ['worker', 'get', 'secrets', 'system'],
     ['worker', 'create', 'pods', 'system'],
     ['worker', 'delete', 'networkpolicies', 'computes'],
+    ['worker', 'update', 'leases', 'system'],
     ['data-worker', 'create', 'pods', 'computes'],
+    ['data-worker', 'list', 'pods', 'computes'],
+    ['observer', 'delete', 'pods', 'computes'],
+    ['observer', 'create', 'pods', 'computes'],
+    ['observer', 'get', 'secrets', 'system'],
+    ['observer', 'update', 'leases', 'system'],
     ['api', 'get', 'pods', 'computes'],
     ['gateway', 'get', 'pods', 'computes'],
     ['gateway', 'get', 'secrets', 'system'],

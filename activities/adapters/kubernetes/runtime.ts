@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { V1Pod } from '@kubernetes/client-node'
 import { DormouseError } from '../../../workflows/errors.ts'
 import type { LiveSandbox, Runtime, SandboxRef, SandboxSpec } from '../../ports.ts'
@@ -5,6 +7,7 @@ import { isConflict, refusedPod, unavailable } from './api-errors.ts'
 import { connectCluster, type Cluster } from './cluster.ts'
 import { imageReference } from './image-reference.ts'
 import { LABELS, podName, refOf, selector } from './labels.ts'
+import { whileLeading } from './lease.ts'
 import { isNodeGone } from './node.ts'
 import { podManifest, type PodShape } from './pod-manifest.ts'
 import { endOf, isCutOff, troubleOf } from './pod-state.ts'
@@ -84,7 +87,17 @@ export const createKubernetesRuntime = (
     async list() {
       return (await select()).flatMap((pod) => liveSandbox(pod) ?? [])
     },
-    watch: (tell) => watchSandboxes(cluster, { ...config, namespaces }, tell),
+    lead: (work) =>
+      whileLeading(
+        cluster.leases,
+        {
+          namespace: config.systemNamespace,
+          name: `${installation}-observer`,
+          identity: `${hostname()}-${randomUUID()}`,
+        },
+        work,
+      ),
+    watch: (tell, signal) => watchSandboxes(cluster, { namespaces, installation }, tell, signal),
   }
 
   /** Ends what is older or of no use; answers the pod of this generation if there is one worth waiting for. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { SandboxSeen, SandboxSpec } from '../../ports.ts'
+import type { Leading, SandboxSeen, SandboxSpec } from '../../ports.ts'
 import { anySpec } from '../../contracts/runtime.contract.ts'
 import { podName } from './labels.ts'
 import { createKubernetesRuntime } from './runtime.ts'
@@ -11,7 +11,7 @@ const newSpec = (): SandboxSpec => ({ ...anySpec(), image: { name: 'base', diges
 describe('watching pods of a real cluster', () => {
   let suite: SuiteNamespace
   let told: SandboxSeen[]
-  let watch: { stop(): Promise<void> }
+  let watch: Leading
   beforeAll(async () => {
     suite = await openSuiteNamespace()
   })
@@ -24,7 +24,8 @@ describe('watching pods of a real cluster', () => {
 
   const runtime = () => createKubernetesRuntime(suite.config)
   const startWatch = (into: SandboxSeen[]) => {
-    const started = runtime().watch?.((seen) => into.push(seen))
+    const { lead, watch: watchPods } = runtime()
+    const started = lead?.((signal) => watchPods?.((seen) => into.push(seen), signal))
     if (started === undefined) throw new Error('the runtime does not watch')
     return started
   }

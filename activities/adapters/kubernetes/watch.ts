@@ -1,17 +1,13 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import { makeInformer, type Informer, type V1Node, type V1Pod } from '@kubernetes/client-node'
 import type { SandboxSeen } from '../../ports.ts'
 import type { Cluster } from './cluster.ts'
 import { selector } from './labels.ts'
-import { whileLeading } from './lease.ts'
 import { isCutOff } from './pod-state.ts'
 import { seenOf, seenOfRemoved } from './seen.ts'
 import { sidekickAnswers } from './started-pod.ts'
 
 export interface WatchConfig {
   readonly namespaces: readonly string[]
-  readonly systemNamespace: string
   readonly installation: string
 }
 
@@ -19,23 +15,8 @@ export interface WatchConfig {
 const TELL_AGAIN_MS = 15_000
 const RESTART_MS = 1_000
 
-/** Of all processes that watch one installation, the holder of its Lease tells. */
+/** Tells of every pod of one installation, until `signal`. */
 export const watchSandboxes = (
-  cluster: Cluster,
-  config: WatchConfig,
-  tell: (seen: SandboxSeen) => void,
-): { stop(): Promise<void> } =>
-  whileLeading(
-    cluster.leases,
-    {
-      namespace: config.systemNamespace,
-      name: `${config.installation}-observer`,
-      identity: `${hostname()}-${randomUUID()}`,
-    },
-    (signal) => observe(cluster, config, tell, signal),
-  )
-
-const observe = (
   cluster: Cluster,
   { namespaces, installation }: WatchConfig,
   tell: (seen: SandboxSeen) => void,

@@ -8,6 +8,8 @@ import { forward } from './forward.ts'
 export interface Installation {
   readonly system: string
   readonly computes: string
+  /** Label of its pods, and the beginning of its Lease's name. */
+  readonly installation: string
   readonly apiUrl: string
   readonly gatewayUrl: string
   readonly email: string
@@ -16,6 +18,27 @@ export interface Installation {
   upgrade(values?: Readonly<Record<string, unknown>>): Promise<void>
   end(): Promise<void>
 }
+
+/** References of the images of one build. */
+export interface Images {
+  readonly platform: string
+  readonly base: string
+  readonly sidekick: string
+}
+
+/** As settings of the chart. */
+export const imagesOf = ({ platform, base, sidekick }: Images) => {
+  const colon = platform.lastIndexOf(':')
+  const [repository, tag] = [platform.slice(0, colon), platform.slice(colon + 1)]
+  return {
+    image: { repository, tag, pullPolicy: 'Never' },
+    computeImages: { base, sidekick, pullPolicy: 'Never' },
+  }
+}
+
+/** Of this checkout, as the global set-up gave it to the node. */
+export const imageOf = (name: keyof Images): string =>
+  process.env[`DORMOUSE_KUBERNETES_${name.toUpperCase()}_IMAGE`] ?? `docker.io/dormouse/${name}:dev`
 
 export const RELEASE = 'dormouse'
 const EMAIL = 'first@dormouse.test'
@@ -42,13 +65,17 @@ export const installAll = async (servers: 'external' | 'tryout'): Promise<Instal
 
   const values = {
     ...(theirs?.values ?? TRYOUT),
-    image: { repository: 'docker.io/dormouse/platform', tag: 'dev', pullPolicy: 'Never' },
-    computeImages: { pullPolicy: 'Never' },
+    ...imagesOf({
+      platform: imageOf('platform'),
+      base: imageOf('base'),
+      sidekick: imageOf('sidekick'),
+    }),
     workloads: { namespace: computes, installation: id, requestPercent: 2 },
     api: { origin: `http://${api.address}`, resources: SMALL },
     gateway: { origin: `http://${gateway.address}`, portDomain: 'localhost', resources: SMALL },
     worker: { resources: SMALL },
     dataWorker: { resources: SMALL },
+    observer: { resources: SMALL },
     firstLogin: { email: EMAIL },
     // Suites share one Temporal.
     env: { DORMOUSE_TASK_QUEUE_PREFIX: id },
@@ -78,6 +105,7 @@ export const installAll = async (servers: 'external' | 'tryout'): Promise<Instal
   return {
     system,
     computes,
+    installation: id,
     apiUrl: `http://${api.address}`,
     gatewayUrl: `http://${gateway.address}`,
     email: EMAIL,
