@@ -11,6 +11,7 @@ const AT_ONCE = 8
 export const createSweep = (
   deps: ControlDeps,
   kinds: readonly OrphanKind[] = orphanKinds(),
+  nowMs: () => number = Date.now,
 ): ControlActivities['sweep'] => {
   const seenBefore = new Map<string, ReadonlySet<string>>()
 
@@ -20,7 +21,7 @@ export const createSweep = (
       if (count > 0) counts[name] = (counts[name] ?? 0) + count
     }
     for (const kind of kinds) {
-      const before = new Date(Date.now() - Math.max(kind.harmless ? 0 : graceMs, kind.minAgeMs))
+      const before = new Date(nowMs() - Math.max(kind.harmless ? 0 : graceMs, kind.minAgeMs))
       try {
         if (kind.drop !== undefined) add(kind.name, await kind.drop(deps, before))
         else add(kind.name, await sweepKind(kind, before, add))

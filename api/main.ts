@@ -15,6 +15,7 @@ import {
   timings,
 } from '../config/config.ts'
 import { openDatabase, type Db } from '../records/database.ts'
+import { onceDatabaseAnswers } from '../records/database-away.ts'
 import { openEventBell } from '../records/event-bell.ts'
 import { migrate } from '../records/migrate.ts'
 import { lazyClient } from '../temporal/connection.ts'
@@ -31,8 +32,10 @@ const main = async (env: NodeJS.ProcessEnv): Promise<void> => {
   const keys = keyConfig(env)
   const signingKeys = loadSigningKeys(keys.signingKey)
   const db = openDatabase(databaseUrl(env), CONNECTIONS)
-  if (migratesAtStart(env)) await migrate(db)
-  await createFirstUser(db, firstUser(env))
+  await onceDatabaseAnswers(async () => {
+    if (migratesAtStart(env)) await migrate(db)
+    await createFirstUser(db, firstUser(env))
+  })
 
   const temporal = lazyClient(env)
   const store = createS3Store(storeConfig(env))

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { isDatabaseAway } from '../records/database-away.ts'
 import {
   FAILURES,
   isFailureName,
@@ -118,8 +119,3 @@ const clientCode = (status: number): FailureName => {
   if (status === 404) return 'NotFound'
   return status === 429 ? 'RateLimited' : 'Invalid'
 }
-
-const isDatabaseAway = (error: { code?: string; message?: string }): boolean =>
-  /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EPIPE|57P0\d|08\d{3}|53300)$/.test(
-    error.code ?? '',
-  ) || /timeout exceeded when trying to connect|Connection terminated/.test(error.message ?? '')

@@ -1,10 +1,10 @@
 /** Main of the control worker: workflows, short activities, schedules. */
 import { fileURLToPath } from 'node:url'
 import { Client } from '@temporalio/client'
-import pRetry from 'p-retry'
 import { composeControl } from '../activities/compose.ts'
 import { databaseUrl, temporalConfig, workerConfig } from '../config/config.ts'
 import { openDatabase } from '../records/database.ts'
+import { onceDatabaseAnswers } from '../records/database-away.ts'
 import { runWorker } from './run-worker.ts'
 import { ensureSchedules } from './schedules.ts'
 import { taskQueues } from './task-queues.ts'
@@ -26,8 +26,7 @@ await runWorker(env, async (connection) => {
     },
     ready: async () => {
       const client = new Client({ connection, namespace })
-      // A database that restarts just now is no reason to end.
-      const computes = await pRetry(scheduledComputes, { retries: 10, maxTimeout: 5_000 })
+      const computes = await onceDatabaseAnswers(scheduledComputes)
       await ensureSchedules(client, queue, { sweep, computes })
     },
     close,

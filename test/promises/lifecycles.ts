@@ -97,8 +97,8 @@ const oneLife = async (visitor: Visitor, n: number): Promise<void> => {
 
 const FIRST_STRIKE_MS = 1_500
 
-const strikeAgainAndAgain = async (
-  storm: Storm,
+export const strikeAgainAndAgain = async (
+  storm: Pick<Storm, 'everyMs'>,
   strike: (n: number) => Promise<void>,
   calm: AbortSignal,
 ): Promise<number> => {

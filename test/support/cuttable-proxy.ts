@@ -1,4 +1,4 @@
-/** A TCP proxy in front of a server that the test makes fail: refused, or cut after so many bytes. */
+/** A TCP proxy in front of a server that the test makes fail: refused, cut, or its answer lost. */
 import { connect, createServer, type Socket } from 'node:net'
 
 export interface CuttableProxy {
@@ -10,6 +10,8 @@ export interface CuttableProxy {
   refuse(): void
   /** Once that many bytes have gone towards the server, that connection is reset and new ones are refused. */
   cutAfter(bytes: number): void
+  /** The server does what it is asked next, and whoever asked gets a reset connection for an answer. */
+  loseNextAnswer(): void
   close(): Promise<void>
 }
 
@@ -19,6 +21,7 @@ export const startCuttableProxy = (target: {
 }): Promise<CuttableProxy> => {
   let limit = Number.POSITIVE_INFINITY
   let faults = 0
+  let answersToLose = 0
   const open = new Set<Socket>()
   const server = createServer((client) => {
     if (limit === 0) {
@@ -42,6 +45,14 @@ export const startCuttableProxy = (target: {
       upstream.resetAndDestroy()
     })
     client.pipe(upstream)
+    upstream.on('data', () => {
+      if (answersToLose === 0) return
+      answersToLose -= 1
+      faults += 1
+      upstream.unpipe(client)
+      client.resetAndDestroy()
+      upstream.resetAndDestroy()
+    })
     upstream.pipe(client)
     client.on('close', () => upstream.destroy())
     upstream.on('close', () => client.destroy())
@@ -60,6 +71,7 @@ export const startCuttableProxy = (target: {
           for (const socket of open) socket.resetAndDestroy()
         },
         cutAfter: (bytes) => (limit = bytes),
+        loseNextAnswer: () => (answersToLose += 1),
         close: () =>
           new Promise((done) => {
             for (const socket of open) socket.destroy()
