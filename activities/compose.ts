@@ -8,6 +8,7 @@ import {
   keyConfig,
   kubernetesRuntimeConfig,
   localRuntimeConfig,
+  observerOptions,
   observesInWorker,
   runtimeName,
   signingKey,
@@ -27,8 +28,9 @@ import { powerSchedules, workflowDoors } from './adapters/temporal/doors.ts'
 import type { ControlActivities, DataActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
 import { createControlActivities, createDataActivities, type DataDeps } from './index.ts'
-import { startObserver, type ObserverDeps } from './observer.ts'
+import { startObserver, type ObserverDeps, type ObserverOptions } from './observer.ts'
 import type { Runtime } from './ports.ts'
+import { tellingOfWalls } from './walls.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -56,7 +58,9 @@ export const composeControl = (env: Env): Promise<Composed<ControlActivities, Co
       schedules: powerSchedules(temporal.client, queue),
       timings: timings(env),
     }
-    const observer = observesInWorker(env) ? startObserver(control) : undefined
+    const observer = observesInWorker(env)
+      ? startObserver(control, observerOptions(env))
+      : undefined
     const watchdog =
       runtime.name === 'local' ? startWatchdog(localRuntimeConfig(env).stateDir) : undefined
     return {
@@ -80,12 +84,15 @@ export const composeData = (env: Env): Promise<Composed<DataActivities, DataDeps
   })
 
 /** What the observer needs of them: neither store nor sidekicks, and no key. */
-export const composeObserver = (env: Env): { deps: ObserverDeps; close(): Promise<void> } => {
+export const composeObserver = (
+  env: Env,
+): { deps: ObserverDeps; options: ObserverOptions; close(): Promise<void> } => {
   const db = openDatabase(databaseUrl(env), OBSERVER_CONNECTIONS)
   const temporal = lazyClient(env)
   const doors = workflowDoors(temporal.client, taskQueues(env).control)
   return {
     deps: { db, runtime: makeRuntime(env), doors },
+    options: observerOptions(env),
     async close() {
       await temporal.close()
       await db.destroy()
@@ -115,13 +122,14 @@ const composing = async <A, D>(
 
 const shared = (env: Env, connections: number) => {
   const keys = loadSigningKeys(signingKey(env))
+  const db = openDatabase(databaseUrl(env), connections)
   return {
     keys,
     runtime: makeRuntime(env),
     deps: {
-      db: openDatabase(databaseUrl(env), connections),
+      db,
       store: createS3Store(storeConfig(env)),
-      sidekick: createSidekickControl(keys),
+      sidekick: tellingOfWalls(createSidekickControl(keys), db),
     },
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { findCompute } from '../records/computes.ts'
 import { appendEvent } from '../records/events.ts'
 import type { ControlDeps } from './control-deps.ts'
+import { keepWallsKnown } from './walls.ts'
 import type { Leading, LiveSandbox, SandboxSeen } from './ports.ts'
 import type { Observation } from '../workflows/compute/contract.ts'
 
@@ -17,6 +18,14 @@ const AGAIN_MS = 2_000
 /** A sandbox that vanished this soon after a process of it was ended for memory, vanished for that. */
 const OUT_OF_MEMORY_WITHIN_MS = 60_000
 
+const WALLS_EVERY_MS = 15_000
+
+export interface ObserverOptions {
+  readonly everyMs?: number
+  readonly wallsEveryMs?: number
+  readonly notes?: ObserverNotes
+}
+
 /** For those who count. */
 export interface ObserverNotes {
   readonly looked: (ok: boolean) => void
@@ -26,20 +35,24 @@ export interface ObserverNotes {
 /**
  * Compares, again and again, what should be up with what is, and tells the compute's workflow what is
  * gone at two looks in a row; and at once what the runtime itself sees. Told as long as it lasts: a lost
- * signal costs one round. Of several observers of one runtime one does it, the others stand by.
+ * signal costs one round. Looks at the walls, too. Of several observers of one runtime one does it, the others stand by.
  */
 export const startObserver = (
   given: ObserverDeps,
   {
     everyMs = given.runtime.watch === undefined ? EVERY_MS : EVERY_WHERE_TOLD_MS,
+    wallsEveryMs = WALLS_EVERY_MS,
     notes,
-  }: { readonly everyMs?: number; readonly notes?: ObserverNotes } = {},
+  }: ObserverOptions = {},
 ): Leading => {
   const deps = notes === undefined ? given : noting(given, notes)
   const { runtime } = deps
-  let looking: Promise<void> = Promise.resolve()
+  let looking: Promise<unknown> = Promise.resolve()
   const leading = (runtime.lead ?? leadAlone)((signal) => {
-    looking = keepLooking(deps, everyMs, signal, notes)
+    looking = Promise.all([
+      keepLooking(deps, everyMs, signal, notes),
+      keepWallsKnown(deps, wallsEveryMs, signal),
+    ])
     // Told again as long as it lasts.
     runtime.watch?.((seen) => void tellSeen(deps, seen).catch(() => undefined), signal)
   })

@@ -64,6 +64,11 @@ export interface Runtime {
   readonly name: string
   /** Why this runtime cannot be used here and the one command that mends it; null when it can. */
   unavailable(): Promise<string | null>
+  /**
+   * Each thing that keeps computes apart from what is not theirs, as it is now. Errors: Unavailable,
+   * when that cannot be asked. Absent: `unavailable` says all there is to say.
+   */
+  walls?(): Promise<readonly Wall[]>
   /** Same compute and generation: the same sandbox, also when the first answer was lost. */
   ensure(spec: SandboxSpec): Promise<Sandbox>
   inspect(ref: SandboxRef): Promise<'live' | 'gone'>
@@ -83,6 +88,14 @@ export interface Runtime {
    * What the platform itself did is told too.
    */
   watch?(tell: (seen: SandboxSeen) => void, signal: AbortSignal): void
+}
+
+export interface Wall {
+  /** `runtime-class`, `network-policy` …; docs/kubernetes.md has the list. */
+  readonly part: string
+  readonly holds: boolean
+  /** Where it does not hold: why, and what mends it. */
+  readonly reason?: string
 }
 
 /** `unknown`: whether another one leads could not be asked lately. */

@@ -1,6 +1,7 @@
 import type { ControlActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
 import { orphanKinds, type OrphanKind } from './orphans.ts'
+import { tryWallMet } from './walls.ts'
 
 const AT_ONCE = 8
 
@@ -19,6 +20,12 @@ export const createSweep = (
     const counts: Record<string, number> = {}
     const add = (name: string, count: number): void => {
       if (count > 0) counts[name] = (counts[name] ?? 0) + count
+    }
+    try {
+      add('walls_mended', (await tryWallMet(deps)) ? 1 : 0)
+    } catch (error) {
+      // What it met is written down, and keeps /readyz red.
+      report('walls', error)
     }
     for (const kind of kinds) {
       const before = new Date(nowMs() - Math.max(kind.harmless ? 0 : graceMs, kind.minAgeMs))

@@ -10,6 +10,7 @@ import type { Sealer } from '../auth/seal.ts'
 import type { ApiConfig } from '../config/config.ts'
 import type { Db } from '../records/database.ts'
 import type { EventBell } from '../records/event-bell.ts'
+import type { WallNow } from '../records/walls.ts'
 import type { Timings } from '../workflows/compute/contract.ts'
 import type { ComputeDoors } from '../temporal/doors.ts'
 
@@ -29,6 +30,8 @@ export interface AppDeps {
   readonly runtime: string
   /** Each resolves when that part answers; named in /readyz. */
   readonly checks: Readonly<Record<'database' | 'temporal' | 'store', () => Promise<unknown>>>
+  /** What keeps computes apart from what is not theirs; named in /readyz. Rejects when nobody can say. */
+  readonly walls: () => Promise<readonly WallNow[]>
   /** True once the process was told to end. */
   readonly draining: () => boolean
 }

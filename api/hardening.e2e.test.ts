@@ -224,6 +224,22 @@ describe('logs and ids', () => {
 })
 
 describe('operations', () => {
+  it('are not ready where a wall around computes does not hold, and say which; traffic goes on', async () => {
+    const since = new Date()
+    const walls = [
+      { part: 'network-policy', holds: false, reason: 'there is none', since },
+      { part: 'runtime-class', holds: true, since },
+    ]
+    const open = await startHarness({ deps: { walls: async () => walls } })
+    const ready = await open.send('GET', '/readyz')
+    expect(ready.status).toBe(503)
+    const [fallen, standing] = walls.map((wall) => ({ ...wall, since: since.toISOString() }))
+    expect(ready.body).toMatchObject({ status: 'unready', walls: [fallen, standing] })
+    expect((await open.send('GET', '/readyz?for=traffic')).status).toBe(200)
+    expect((await open.send('GET', '/readyz?for=nobody')).status).toBe(422)
+    await open.stop()
+  })
+
   it('name each part that does not answer, and stay ready for reads', async () => {
     const away = async () => Promise.reject(new Error('away'))
     const broken = await startHarness({

@@ -18,6 +18,7 @@ import { openDatabase, type Db } from '../records/database.ts'
 import { onceDatabaseAnswers } from '../records/database-away.ts'
 import { openEventBell } from '../records/event-bell.ts'
 import { migrate } from '../records/migrate.ts'
+import { readWalls } from '../records/walls.ts'
 import { lazyClient } from '../temporal/connection.ts'
 import { computeDoors } from '../temporal/doors.ts'
 import { buildApp } from './app.ts'
@@ -63,6 +64,7 @@ const main = async (env: NodeJS.ProcessEnv): Promise<void> => {
         // Any answer will do: that there is no such object is one.
         store: () => store.head('readyz'),
       },
+      walls: () => readWalls(db),
       draining: () => draining,
     },
     loggerOptions(env['DORMOUSE_LOG_LEVEL'] ?? 'info'),

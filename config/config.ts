@@ -144,6 +144,11 @@ const oneOf = <const T extends string>(env: Env, name: string, values: readonly 
 export const observesInWorker = (env: Env): boolean =>
   oneOf(env, 'DORMOUSE_OBSERVER', ['worker', 'own-process']) === 'worker'
 
+export const observerOptions = (env: Env) => ({
+  /** Between two looks at the walls around computes. */
+  wallsEveryMs: milliseconds(env, 'DORMOUSE_WALLS_EVERY_MS', 15_000),
+})
+
 /** Of the local runtime. */
 export const localRuntimeConfig = (env: Env) => ({
   stateDir: required(env, 'DORMOUSE_STATE_DIR'),
@@ -180,6 +185,9 @@ const canaries = (env: Env): readonly string[] => {
   return given.length === 0 ? [API_SERVER] : given
 }
 
+const optional = <K extends string>(name: K, value: string | undefined) =>
+  (value === undefined || value === '' ? {} : { [name]: value }) as { readonly [key in K]?: string }
+
 /** Of the kubernetes runtime. The way to the cluster is KUBECONFIG, else the account of the pod it runs in. */
 export const kubernetesRuntimeConfig = (env: Env) => ({
   kubeconfig: env['KUBECONFIG'],
@@ -205,6 +213,9 @@ export const kubernetesRuntimeConfig = (env: Env) => ({
   /** Of what a tier sets aside. Below 100 more computes share a node than could all be busy at once. */
   requestPercent: count(env, 'DORMOUSE_KUBERNETES_REQUEST_PERCENT', 100),
   canaries: canaries(env),
+  /** Names of further walls that an observer must find. */
+  ...optional('admissionPolicy', env['DORMOUSE_KUBERNETES_ADMISSION_POLICY']),
+  ...optional('nodeWall', env['DORMOUSE_KUBERNETES_NODE_WALL']),
   /** How long a pod that somebody else deletes stays up for its last save. */
   saveGraceSeconds: count(env, 'DORMOUSE_KUBERNETES_SAVE_GRACE_SECONDS', 600),
 })

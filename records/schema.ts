@@ -193,6 +193,15 @@ export interface EventsTable {
   at: Generated<Date>
 }
 
+export interface WallsTable {
+  part: string
+  holds: boolean
+  reason: string | null
+  group_id: string | null
+  since: ColumnType<Date, Date | undefined, Date>
+  checked_at: ColumnType<Date, Date | undefined, Date>
+}
+
 export interface Database {
   groups: GroupsTable
   users: UsersTable
@@ -210,4 +219,5 @@ export interface Database {
   idempotency_keys: IdempotencyKeysTable
   port_doors: PortDoorsTable
   events: EventsTable
+  walls: WallsTable
 }

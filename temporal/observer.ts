@@ -23,8 +23,9 @@ const told = new Counter({
   registers,
 })
 
-const { deps, close } = composeObserver(env)
+const { deps, options, close } = composeObserver(env)
 const observer = startObserver(deps, {
+  ...options,
   notes: {
     looked: (ok) => looks.inc({ outcome: ok ? 'ok' : 'failed' }),
     told: (what) => told.inc({ what }),

@@ -5,6 +5,7 @@ import { useKeys } from './ground/keys.ts'
 import { Notices, sayFailure } from './ground/notices.tsx'
 import { go, stay, usePath } from './ground/route.ts'
 import { SessionGate, useWho } from './ground/session.tsx'
+import { Walls } from './ground/walls.tsx'
 import { Shortcuts } from './shortcuts.tsx'
 
 // The drawn terminal is most of the page's weight; the list does without it.
@@ -59,6 +60,7 @@ const Page = () => {
           Log out
         </button>
       </header>
+      <Walls />
       <main id="main" tabIndex={-1}>
         {computeId === undefined ? (
           <ComputesPage />

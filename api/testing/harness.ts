@@ -75,6 +75,7 @@ export const startHarness = async (
     config,
     timings: DEFAULT_TIMINGS,
     runtime: 'local',
+    walls: async () => [],
     checks: {
       database: async () => db.selectFrom('users').select('id').limit(1).execute(),
       temporal: async () => {},

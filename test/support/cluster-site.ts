@@ -29,6 +29,7 @@ export const clusterSite = async (
       DORMOUSE_KUBERNETES_NAMESPACE: namespace,
       DORMOUSE_KUBERNETES_SYSTEM_NAMESPACE: `${namespace}-system`,
       DORMOUSE_KUBERNETES_INSTALLATION: namespace,
+      DORMOUSE_KUBERNETES_ADMISSION_POLICY: workloads.admissionPolicy,
       DORMOUSE_KUBERNETES_BASE_IMAGE:
         process.env['DORMOUSE_KUBERNETES_BASE_IMAGE'] ?? 'docker.io/dormouse/base:dev',
       DORMOUSE_KUBERNETES_SIDEKICK_IMAGE:

@@ -7,6 +7,8 @@ import { rootDir } from '../../deploy/root-dir.ts'
 
 export interface Workloads {
   readonly namespace: string
+  /** Name of the ValidatingAdmissionPolicy and its binding. */
+  readonly admissionPolicy: string
   /** Removes the namespace, its system namespace and what the chart made outside of both. */
   end(): Promise<void>
 }
@@ -38,7 +40,11 @@ export const installWorkloads = async (
       workloads: { namespace, installation, ingress: { cidrs: hosts }, ...own },
     }),
   ])
-  return { namespace, end: () => removeRelease('walls', system, [namespace, system]) }
+  return {
+    namespace,
+    admissionPolicy: admissionPolicy('walls', system),
+    end: () => removeRelease('walls', system, [namespace, system]),
+  }
 }
 
 /** Uninstalls, and removes what the chart keeps for the sake of unsaved computes. */
@@ -49,11 +55,13 @@ export const removeRelease = async (
 ): Promise<void> => {
   await helm(['uninstall', release, '--namespace', system, '--ignore-not-found'])
   const kept = 'validatingadmissionpolicybinding,validatingadmissionpolicy'
-  // As the chart names what stands outside every namespace.
-  const name = release.includes('dormouse') ? release : `${release}-dormouse`
-  await kubectl(['delete', kept, '--ignore-not-found', `${system}-${name}-computes`])
+  await kubectl(['delete', kept, '--ignore-not-found', admissionPolicy(release, system)])
   await kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...namespaces])
 }
+
+/** As the chart names what stands outside every namespace. */
+const admissionPolicy = (release: string, system: string): string =>
+  `${system}-${release.includes('dormouse') ? release : `${release}-dormouse`}-computes`
 
 /** As arguments of helm: every value is JSON, so that none is read as a path or a list. */
 export const settings = (values: Readonly<Record<string, unknown>>): readonly string[] =>

@@ -1,9 +1,12 @@
 /** The way to the cluster's API: KUBECONFIG, else the pod's own account. */
 import { Agent } from 'node:https'
 import {
+  AdmissionregistrationV1Api,
+  AppsV1Api,
   CoordinationV1Api,
   CoreV1Api,
   KubeConfig,
+  NetworkingV1Api,
   NodeV1Api,
   Watch,
   type RequestContext,
@@ -13,6 +16,9 @@ export interface Cluster {
   readonly core: CoreV1Api
   readonly nodes: NodeV1Api
   readonly leases: CoordinationV1Api
+  readonly networking: NetworkingV1Api
+  readonly admission: AdmissionregistrationV1Api
+  readonly apps: AppsV1Api
   readonly config: KubeConfig
   /** Calls `onEvent` for each change since `resourceVersion`; resolves when the stream ends, for whatever reason. */
   watch<T>(
@@ -35,6 +41,9 @@ export const connectCluster = (kubeconfig?: string): Cluster => {
     core: config.makeApiClient(CoreV1Api),
     nodes: config.makeApiClient(NodeV1Api),
     leases: config.makeApiClient(CoordinationV1Api),
+    networking: config.makeApiClient(NetworkingV1Api),
+    admission: config.makeApiClient(AdmissionregistrationV1Api),
+    apps: config.makeApiClient(AppsV1Api),
     config,
     watch: (path, query, onEvent, signal) =>
       new Promise((resolve, reject) => {

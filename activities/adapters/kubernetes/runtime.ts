@@ -14,6 +14,7 @@ import { endOf, isCutOff, troubleOf } from './pod-state.ts'
 import { openPods } from './pods.ts'
 import { sidekickAnswers, startedPod } from './started-pod.ts'
 import { whyUnavailable } from './unavailable.ts'
+import { wallsOfCluster } from './walls.ts'
 import { watchSandboxes } from './watch.ts'
 
 export interface KubernetesRuntimeConfig extends PodShape {
@@ -23,6 +24,9 @@ export interface KubernetesRuntimeConfig extends PodShape {
   readonly systemNamespace: string
   /** Group id → namespace of its pods, where that is another than `namespace`. */
   readonly groupNamespaces: Readonly<Record<string, string>>
+  /** What observers find there, where it is to be: `WallsConfig`. */
+  readonly admissionPolicy?: string
+  readonly nodeWall?: string
   /** What `base` of the image table is called in a registry. */
   readonly baseImage: string
 }
@@ -56,6 +60,8 @@ export const createKubernetesRuntime = (
   return {
     name: 'kubernetes',
     unavailable: () => whyUnavailable(cluster, namespaces, config.runtimeClass),
+
+    walls: () => wallsOfCluster(cluster, { ...config, namespaces }),
 
     async ensure(spec) {
       const image = imageReference(spec.image, config.baseImage)

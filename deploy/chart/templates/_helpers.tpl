@@ -11,6 +11,14 @@
 {{ printf "%s-%s" .Release.Namespace (include "dormouse.fullname" .) | trunc 63 | trimSuffix "-" }}
 {{- end -}}
 
+{{- define "dormouse.admissionPolicy" -}}
+{{ include "dormouse.clusterName" . }}-computes
+{{- end -}}
+
+{{- define "dormouse.nodeWall" -}}
+{{ include "dormouse.fullname" . }}-node-wall
+{{- end -}}
+
 {{- define "dormouse.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
