@@ -23,6 +23,7 @@ export interface WorkerParts {
     | 'workflowBundle'
     | 'workflowsPath'
     | 'maxConcurrentActivityTaskExecutions'
+    | 'workflowFailureErrorTypes'
   >
   /** After the worker can take tasks. An error here ends the process. */
   readonly ready?: () => Promise<void>

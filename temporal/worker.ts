@@ -20,6 +20,9 @@ await runWorker(env, async (connection) => {
     options: {
       taskQueue: queue,
       activities,
+      // A run that another version began may be none that this one can go on with, after a rollback for
+      // good. It ends then, and the compute is adopted, instead of waiting for a version that may never come.
+      workflowFailureErrorTypes: { '*': ['NondeterminismError'] },
       ...(workflowBundle === undefined
         ? { workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)) }
         : { workflowBundle: { codePath: workflowBundle } }),

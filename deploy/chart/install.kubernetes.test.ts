@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openShell, type Shell } from '../../test/support/shell.ts'
+import { openShell, watchAway } from '../../test/support/shell.ts'
 import { visit, type Visitor } from '../../test/support/visitor.ts'
 import { helm, kubectl } from '../../test/support/workloads.ts'
 import { installAll, RELEASE, type Installation } from './testing/installation.ts'
@@ -153,26 +153,6 @@ describe('the chart, installed', () => {
     await visitor.until(id, 'terminated', 90_000)
   })
 })
-
-/** How often, and how long at most, the terminal is not open. */
-const watchAway = (shell: Shell) => {
-  let times = 0
-  let longestMs = 0
-  let since: number | undefined
-  const timer = setInterval(() => {
-    const isOpen = shell.status().state === 'open'
-    if (!isOpen && since === undefined) times += 1
-    if (!isOpen) since ??= performance.now()
-    if (since !== undefined) longestMs = Math.max(longestMs, performance.now() - since)
-    if (isOpen) since = undefined
-  }, 5)
-  return {
-    stop: () => {
-      clearInterval(timer)
-      return { times, longestMs }
-    },
-  }
-}
 
 describe('an account of the platform', () => {
   const may = async (account: string, verb: string, what: string, namespace: string) => {

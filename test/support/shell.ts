@@ -68,3 +68,23 @@ export const openShell = async (
     detach: () => terminal.detach(),
   }
 }
+
+/** How often, and how long at most, the terminal is not open. */
+export const watchAway = (shell: Shell) => {
+  let times = 0
+  let longestMs = 0
+  let since: number | undefined
+  const timer = setInterval(() => {
+    const isOpen = shell.status().state === 'open'
+    if (!isOpen && since === undefined) times += 1
+    if (!isOpen) since ??= performance.now()
+    if (since !== undefined) longestMs = Math.max(longestMs, performance.now() - since)
+    if (isOpen) since = undefined
+  }, 5)
+  return {
+    stop: () => {
+      clearInterval(timer)
+      return { times, longestMs }
+    },
+  }
+}

@@ -1,5 +1,7 @@
 /** For suites: the whole chart, installed in namespaces of its own. */
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { CHART, helm, kubectl, removeRelease, settings } from '../../../test/support/workloads.ts'
 import { apply } from '../../cluster/kubectl.ts'
 import { externalServers } from './external-servers.ts'
@@ -14,9 +16,19 @@ export interface Installation {
   readonly gatewayUrl: string
   readonly email: string
   readonly password: string
-  /** Installs it again, with these settings in place of those of the first time. */
-  upgrade(values?: Readonly<Record<string, unknown>>): Promise<void>
+  /** Installs it again, with these settings in place of those of the first time; of `from`, else of this checkout. */
+  upgrade(values?: Values, from?: Build): Promise<void>
+  /** To what was installed before the last upgrade. */
+  rollback(): Promise<void>
   end(): Promise<void>
+}
+
+type Values = Readonly<Record<string, unknown>>
+
+/** What an installation is made from. */
+export interface Build {
+  readonly chart: string
+  readonly images: Images
 }
 
 /** References of the images of one build. */
@@ -40,13 +52,22 @@ export const imagesOf = ({ platform, base, sidekick }: Images) => {
 export const imageOf = (name: keyof Images): string =>
   process.env[`DORMOUSE_KUBERNETES_${name.toUpperCase()}_IMAGE`] ?? `docker.io/dormouse/${name}:dev`
 
+const THIS: Build = {
+  chart: CHART,
+  images: { platform: imageOf('platform'), base: imageOf('base'), sidekick: imageOf('sidekick') },
+}
+
 export const RELEASE = 'dormouse'
 const EMAIL = 'first@dormouse.test'
 const SMALL = { requests: { cpu: '10m', memory: '96Mi' }, limits: { memory: '1Gi' } }
 const TRYOUT = { tryout: { enabled: true, storageClass: 'none' } }
 
 /** `external`: over the suite's own servers. `tryout`: over those that the chart brings. */
-export const installAll = async (servers: 'external' | 'tryout'): Promise<Installation> => {
+export const installAll = async (
+  servers: 'external' | 'tryout',
+  more: Values = {},
+  first?: Build,
+): Promise<Installation> => {
   const id = `t${randomBytes(5).toString('hex')}`
   const [system, computes] = [`${id}-system`, `${id}-computes`]
   await apply(process.env['KUBECONFIG'] ?? '', [
@@ -65,11 +86,6 @@ export const installAll = async (servers: 'external' | 'tryout'): Promise<Instal
 
   const values = {
     ...(theirs?.values ?? TRYOUT),
-    ...imagesOf({
-      platform: imageOf('platform'),
-      base: imageOf('base'),
-      sidekick: imageOf('sidekick'),
-    }),
     workloads: { namespace: computes, installation: id, requestPercent: 2 },
     api: { origin: `http://${api.address}`, resources: SMALL },
     gateway: { origin: `http://${gateway.address}`, portDomain: 'localhost', resources: SMALL },
@@ -78,14 +94,18 @@ export const installAll = async (servers: 'external' | 'tryout'): Promise<Instal
     observer: { resources: SMALL },
     firstLogin: { email: EMAIL },
     // Suites share one Temporal.
-    env: { DORMOUSE_TASK_QUEUE_PREFIX: id },
+    env: { DORMOUSE_TASK_QUEUE_PREFIX: id, ...(more['env'] as object | undefined) },
   }
   const get = (what: string, path: string) =>
     kubectl(['get', '--namespace', system, what, '--output', `jsonpath={${path}}`])
-  const upgrade: Installation['upgrade'] = async (more = {}) => {
-    const all = settings({ ...values, ...more })
-    const how = ['--namespace', system, '--wait', '--timeout', '4m']
-    await helm(['upgrade', '--install', RELEASE, CHART, ...how, ...all])
+  const how = ['--namespace', system, '--wait', '--timeout', '4m']
+  const upgrade: Installation['upgrade'] = async (other = {}, { chart, images } = THIS) => {
+    const all = { ...values, ...imagesOf(images), ...other }
+    const known = await readFile(path.join(chart, 'values.yaml'), 'utf8')
+    const has = (name: string) => known.includes(`\n${name}:`)
+    // An earlier chart refuses what it does not know.
+    const taken = Object.fromEntries(Object.entries(all).filter(([name]) => has(name)))
+    await helm(['upgrade', '--install', RELEASE, chart, ...how, ...settings(taken)])
     services.api = await get(`service/${RELEASE}-api`, '.spec.clusterIP')
     services.gateway = await get(`service/${RELEASE}-gateway`, '.spec.clusterIP')
   }
@@ -95,7 +115,7 @@ export const installAll = async (servers: 'external' | 'tryout'): Promise<Instal
     await theirs?.end()
   }
   try {
-    await upgrade()
+    await upgrade({}, first)
   } catch (error) {
     const pods = await kubectl(['get', 'pods', '--namespace', system])
     await end()
@@ -111,6 +131,7 @@ export const installAll = async (servers: 'external' | 'tryout'): Promise<Instal
     email: EMAIL,
     password: Buffer.from(password, 'base64').toString(),
     upgrade,
+    rollback: () => helm(['rollback', RELEASE, ...how]).then(() => undefined),
     end,
   }
 }
