@@ -41,11 +41,12 @@ export interface ActivityReport {
 export type SaveMode =
   /** Live, compute goes on. */
   | 'checkpoint'
-  /** Live, then freeze, delta, verify, publish; the sandbox stays frozen for `stop`. */
+  /** Live, then freeze, delta, verify, publish; then the sandbox is stopped, if that is done at once. */
   | 'hibernate'
-  /** As hibernate; used by delete. */
+  /** As hibernate, but left frozen for `release`; used by delete. */
   | 'final'
 
+/** `stopped`: the sandbox was stopped too and `hibernated` recorded; otherwise that is still to do. */
 export type SaveOutcome =
   | {
       readonly kind: 'published'
@@ -54,13 +55,19 @@ export type SaveOutcome =
       readonly entries: number
       readonly sizeBytes: number
       readonly uploadedBytes: number
+      readonly stopped?: boolean
     }
   /** Nothing changed since `snapshotId` was published. */
-  | { readonly kind: 'clean'; readonly snapshotId: string | null }
+  | { readonly kind: 'clean'; readonly snapshotId: string | null; readonly stopped?: boolean }
   /** An automatic hibernation met activity; everything goes on. */
   | { readonly kind: 'called_off'; readonly activity: string }
   /** A newer writer owns the filesystem: what was saved is kept as this fork. */
-  | { readonly kind: 'forked'; readonly filesystemId: string; readonly snapshotId: string }
+  | {
+      readonly kind: 'forked'
+      readonly filesystemId: string
+      readonly snapshotId: string
+      readonly stopped?: boolean
+    }
 
 /** What the row, the store and the runtime say about a compute whose workflow knows nothing. */
 export interface Recollection {
@@ -95,7 +102,10 @@ export interface ControlActivities {
       detail?: Record<string, unknown>
     },
   ): Promise<void>
-  /** Records a transition, or only an event when `to` equals the row's state. Compare-and-set on generation. */
+  /**
+   * Records a transition, or only an event when `to` equals the row's state. Compare-and-set on
+   * generation. `disposable`: nothing of it would outlive its deletion, so nothing has to be saved.
+   */
   record(
     input: Target & {
       to: ComputeState
@@ -103,7 +113,7 @@ export interface ControlActivities {
       problem?: ComputeProblem
       detail?: Record<string, unknown>
     },
-  ): Promise<void>
+  ): Promise<{ readonly disposable: boolean }>
   /** Appends an event without changing the state, e.g. `announced`, `extended`, `save_failed`. */
   note(
     input: Target & { type: string; cause: Cause; detail: Record<string, unknown> },

@@ -208,6 +208,32 @@ describe('a compute on real ground', () => {
     expect(await ground.run(other, 'mytool; ls -A ~')).toBe('tool\n')
   })
 
+  it('hibernated, is saved and stopped in one step', async () => {
+    const id = await ground.newCompute()
+    await up(id, 1)
+    await ground.run(id, 'echo x > ~/x')
+    const target = { computeId: id, generation: 1 }
+    await ground.control.record({ ...target, to: 'hibernating', cause })
+    const outcome = await ground.data.save({ ...target, mode: 'hibernate', cause })
+    expect(outcome).toMatchObject({ kind: 'published', stopped: true })
+    expect(await findCompute(ground.db, id)).toMatchObject({ state: 'hibernated' })
+    expect((await ground.runtime.list()).filter(({ computeId }) => computeId === id)).toEqual([])
+  })
+
+  it('is disposable only when it is purged and nobody else stands on its filesystem', async () => {
+    const id = await ground.newCompute()
+    await up(id, 1)
+    const target = { computeId: id, generation: 1 }
+    const ending = () => ground.control.record({ ...target, to: 'terminating', cause })
+    expect(await ending()).toEqual({ disposable: false })
+    const purged = { delete_requested: JSON.stringify({ purge: true }) }
+    await ground.db.updateTable('computes').set(purged).where('id', '=', id).execute()
+    expect(await ending()).toEqual({ disposable: true })
+    const filesystemId = (await findCompute(ground.db, id))?.filesystem_id ?? ''
+    await ground.newCompute({ filesystemId })
+    expect(await ending()).toEqual({ disposable: false })
+  })
+
   it('deleted, leaves nothing behind but a trashed filesystem', async () => {
     const id = await ground.newCompute()
     await up(id, 1)

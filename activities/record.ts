@@ -1,13 +1,25 @@
 import { sql } from 'kysely'
-import { requireCompute, transition } from '../records/computes.ts'
+import { requireCompute, transition, type ComputeRow } from '../records/computes.ts'
+import type { Db } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
+import { findFilesystem } from '../records/filesystems.ts'
+import { endsWithCompute } from '../records/trash.ts'
 import type { ControlActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
 
 export const createRecord =
   ({ db }: Pick<ControlDeps, 'db'>): ControlActivities['record'] =>
-  async (input) =>
-    void (await transition(db, input))
+  async (input) => {
+    const row = await transition(db, input)
+    return { disposable: input.to === 'terminating' && (await isDisposable(db, row)) }
+  }
+
+/** To be purged with its filesystem, which no other compute stands on. */
+const isDisposable = async (db: Db, row: ComputeRow): Promise<boolean> => {
+  if (row.delete_requested?.purge !== true) return false
+  const filesystem = await findFilesystem(db, row.filesystem_id)
+  return filesystem !== undefined && endsWithCompute(db, filesystem, row.id)
+}
 
 /** An event that changes no state. What `extended` says is also kept in the row, where it is shown. */
 export const createNote =

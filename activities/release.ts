@@ -1,9 +1,9 @@
-import { lockCompute, requireCompute, transitionIn } from '../records/computes.ts'
+import { lockCompute, requireCompute, transitionIn, type ComputeRow } from '../records/computes.ts'
 import type { Queryable } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
 import { lockFilesystem, releaseLease } from '../records/filesystems.ts'
 import { recordEnded } from '../records/generations.ts'
-import { purgeFilesystem } from '../records/trash.ts'
+import { endsWithCompute, purgeFilesystem } from '../records/trash.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import type { ControlActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
@@ -30,28 +30,19 @@ export const createRelease =
       await releaseLease(tx, { filesystemId: row.filesystem_id, computeId, generation })
       await tx.deleteFrom('port_doors').where('compute_id', '=', computeId).execute()
       await transitionIn(tx, { ...input, to: 'terminated', detail: { unsaved: input.unsaved } })
-      return trashImplicit(tx, row.filesystem_id, input.cause.actor)
+      return trashImplicit(tx, row, input.cause.actor)
     })
     if (trashed && input.purge)
       await purgeFilesystem(db, row.filesystem_id, input.cause.actor).catch(ifNotInTrash)
   }
 
-/** Unless another compute stands on it. */
 const trashImplicit = async (
   tx: Queryable,
-  filesystemId: string,
+  { id, filesystem_id: filesystemId }: ComputeRow,
   actor: string,
 ): Promise<boolean> => {
   const filesystem = await lockFilesystem(tx, filesystemId)
-  if (!filesystem.implicit) return false
-  const other = await tx
-    .selectFrom('computes')
-    .select('id')
-    .where('filesystem_id', '=', filesystemId)
-    .where('state', '!=', 'terminated')
-    .limit(1)
-    .executeTakeFirst()
-  if (other !== undefined) return false
+  if (!(await endsWithCompute(tx, filesystem, id))) return false
   await tx
     .updateTable('filesystems')
     .set({ trashed_at: new Date() })

@@ -12,13 +12,15 @@ import type { ManifestPart } from '../records/manifest.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { headOf, requireBinding, type Binding } from './binding.ts'
 import type { DataActivities, SaveOutcome, Target } from './contract.ts'
-import type { ObjectStore, SidekickControl } from './ports.ts'
+import type { ObjectStore, Runtime, SidekickControl } from './ports.ts'
+import { createStop } from './stop.ts'
 import { transfer, type TransferredPart } from './transfer.ts'
 
 export interface SaveDeps {
   readonly db: Db
   readonly store: ObjectStore
   readonly sidekick: SidekickControl
+  readonly runtime: Pick<Runtime, 'stop'>
 }
 
 type SaveInput = Parameters<DataActivities['save']>[0]
@@ -32,17 +34,39 @@ const SMALL_BYTES = 16 * 1024 * 1024
 
 /**
  * The one save path. `checkpoint`: the live tree. `hibernate` and `final`: the live tree, then frozen
- * what changed since, verified and published in one step, and left retired for `stop`. Nothing is
- * recorded as saved before the head has moved; any failure thaws.
+ * what changed since, verified and published in one step; the sidekick is retired. Then `hibernate`
+ * stops the sandbox. Nothing is recorded as saved before the head has moved; any failure thaws.
  */
 export const createSave =
   (deps: SaveDeps) =>
   async (input: SaveInput, signal: AbortSignal): Promise<SaveOutcome> => {
     const binding = await requireBinding(deps.db, input)
-    return input.mode === 'checkpoint'
-      ? saveLive(deps, input, binding, signal)
-      : saveFrozen(deps, input, binding, signal)
+    if (input.mode === 'checkpoint') return saveLive(deps, input, binding, signal)
+    const outcome = await saveFrozen(deps, input, binding, signal)
+    const asleep = input.mode === 'hibernate' && isSaved(outcome)
+    return asleep && (await stopped(deps, input, outcome)) ? { ...outcome, stopped: true } : outcome
   }
+
+type Saved = Extract<SaveOutcome, { kind: 'published' | 'clean' }>
+
+const isSaved = (outcome: SaveOutcome): outcome is Saved =>
+  outcome.kind === 'published' || outcome.kind === 'clean'
+
+/** What is saved stays saved: a sandbox that cannot be stopped now is left to the workflow's own patience. */
+const stopped = async (
+  deps: SaveDeps,
+  { computeId, generation, cause }: SaveInput,
+  { kind, ...detail }: Saved,
+): Promise<boolean> => {
+  const to = 'hibernated'
+  try {
+    const stop = { computeId, generation, to, cause, keepTree: false } as const
+    await createStop(deps)({ ...stop, detail: { save: kind, ...detail } })
+    return true
+  } catch {
+    return false
+  }
+}
 
 const saveLive = async (
   deps: SaveDeps,

@@ -82,9 +82,9 @@ export const purgeFilesystem = (db: Db, id: string, actor: string): Promise<void
         .execute()
   })
 
-const computesOn = async (tx: Queryable, filesystemId: string): Promise<string[]> =>
+const computesOn = async (db: Queryable, filesystemId: string): Promise<string[]> =>
   (
-    await tx
+    await db
       .selectFrom('computes')
       .select('id')
       .where('filesystem_id', '=', filesystemId)
@@ -106,3 +106,13 @@ const note = (tx: Queryable, row: FilesystemRow, type: string, actor: string): P
     actor,
     data: { filesystemId: row.id, name: row.name },
   })
+
+/** Whether a filesystem goes when this compute goes: made with it, and no other compute stands on it. */
+export const endsWithCompute = async (
+  db: Queryable,
+  filesystem: Pick<FilesystemRow, 'id' | 'implicit'>,
+  computeId: string,
+): Promise<boolean> => {
+  if (!filesystem.implicit) return false
+  return (await computesOn(db, filesystem.id)).every((id) => id === computeId)
+}

@@ -11,6 +11,7 @@ import { temporalConfig, workerConfig, type WorkerConfig } from '../config/confi
 import { namedErrors } from './activity-errors.ts'
 import { heartbeats } from './alive.ts'
 import { answerHealth } from './health.ts'
+import { localEnd } from './local-end.ts'
 import { ensureSearchAttributes } from './search-attributes.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -22,6 +23,7 @@ export interface WorkerParts {
     | 'activities'
     | 'workflowBundle'
     | 'workflowsPath'
+    | 'buildId'
     | 'maxConcurrentActivityTaskExecutions'
     | 'workflowFailureErrorTypes'
   >
@@ -47,7 +49,7 @@ export const runWorker = async (
     connection,
     namespace,
     ...parts.options,
-    interceptors: { activity: [heartbeats, namedErrors] },
+    interceptors: { activity: [heartbeats, localEnd, namedErrors] },
     shutdownGraceTime: config.drainMs,
     // An activity that ignores its cancellation must not keep the process.
     shutdownForceTime: config.drainMs + 5_000,

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from '@temporalio/client'
 import { composeControl } from '../activities/compose.ts'
 import { databaseUrl, temporalConfig, workerConfig } from '../config/config.ts'
+import { BUILD_ID } from '../workflows/plot.ts'
 import { openDatabase } from '../records/database.ts'
 import { onceDatabaseAnswers } from '../records/database-away.ts'
 import { runWorker } from './run-worker.ts'
@@ -19,6 +20,7 @@ await runWorker(env, async (connection) => {
   return {
     options: {
       taskQueue: queue,
+      buildId: BUILD_ID,
       activities,
       // A run that another version began may be none that this one can go on with, after a rollback for
       // good. It ends then, and the compute is adopted, instead of waiting for a version that may never come.

@@ -2,9 +2,12 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { temporal } from '@temporalio/proto'
 import { computeWorkflowId, type ComputeInput } from '../../workflows/compute/contract.ts'
+import { PLOT } from '../../workflows/plot.ts'
 import type { History } from './temporal-world.ts'
 
-export const HISTORIES_DIR = fileURLToPath(new URL('../histories/recorded/', import.meta.url))
+export const HISTORIES_DIR = fileURLToPath(
+  new URL(`../histories/recorded/plot-${PLOT}/`, import.meta.url),
+)
 
 export const eventCount = (histories: readonly History[]): number =>
   histories.reduce((sum, history) => sum + (history.events?.length ?? 0), 0)

@@ -12,8 +12,10 @@ import {
 } from '@temporalio/worker'
 import { namedErrors } from '../../temporal/activity-errors.ts'
 import { heartbeats } from '../../temporal/alive.ts'
+import { localEnd } from '../../temporal/local-end.ts'
 import { computeDoors, type ComputeDoors } from '../../temporal/doors.ts'
 import { ensureSearchAttributes } from '../../temporal/search-attributes.ts'
+import { BUILD_ID } from '../../workflows/plot.ts'
 import {
   computeWorkflowId,
   type ComputeInput,
@@ -53,7 +55,7 @@ export interface TemporalWorld {
   up(timings?: Partial<Timings>): Promise<ComputeInput>
   /** The command, waited for. */
   ask(input: ComputeInput, name: 'hibernate' | 'wake' | 'retry'): Promise<ComputeView>
-  remove(input: ComputeInput): Promise<ComputeView>
+  remove(input: ComputeInput, purge?: boolean): Promise<ComputeView>
   handle(input: ComputeInput): WorkflowHandle
   until(input: ComputeInput, state: ComputeState, withinMs?: number): Promise<void>
   /** All runs of the compute, oldest first. */
@@ -87,16 +89,17 @@ export const startTemporalWorld = async (
   const control = await Worker.create({
     ...common,
     taskQueue: queue,
+    buildId: BUILD_ID,
     workflowBundle,
     activities: world.control(),
-    interceptors: { activity: [heartbeats, namedErrors] },
+    interceptors: { activity: [heartbeats, localEnd, namedErrors] },
     ...(cached ? {} : { maxCachedWorkflows: 1 }),
   })
   const data = await Worker.create({
     ...common,
     taskQueue: `${prefix}-data`,
     activities: world.data(),
-    interceptors: { activity: [heartbeats, namedErrors] },
+    interceptors: { activity: [heartbeats, localEnd, namedErrors] },
   })
   const running = [control.run(), data.run()]
   const doors = computeDoors(client, queue)
@@ -134,8 +137,9 @@ export const startTemporalWorld = async (
       if (result === undefined) throw new Error(`${name} was not answered in 20 s`)
       return result
     },
-    async remove(input) {
-      const args = { cause: USER, purge: false }
+    async remove(input, purge = false) {
+      world.row(input.computeId).deleteRequested = { purge }
+      const args = { cause: USER, purge }
       const { result } = await doors.command(input, 'delete', args, { waitMs: 20_000 })
       if (result === undefined) throw new Error('delete was not answered in 20 s')
       return result

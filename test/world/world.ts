@@ -230,26 +230,12 @@ export class World {
           keptTree: kept !== undefined,
         }
       }),
-      stop: this.step('stop', (input) => {
-        const box = this.sandboxes.get(keyOf(input))
-        if (input.to !== null) this.fence(input)
-        if (box !== undefined) {
-          const unsaved = box.open && !isIn(box.tree, this.snapshotFiles(input.computeId))
-          const deleting = this.row(input.computeId).state === 'terminating'
-          if (unsaved && !input.keepTree && !deleting && this.currentKey(input) === keyOf(input))
-            this.violations.push(`stopped ${keyOf(input)} with unsaved files`)
-          if (unsaved && input.keepTree && box.live)
-            this.violations.push(`stopped the live and open ${keyOf(input)} without saving`)
-          if (input.keepTree && this.keepsTrees && box.open)
-            this.filesystem(input.computeId).keptTree = [...box.tree]
-          this.sandboxes.delete(keyOf(input))
-        }
-        if (input.to !== null)
-          this.transition(input, input.to, input.cause, input.problem, input.detail)
-      }),
+      stop: this.step('stop', (input) => this.stop(input)),
       record: this.step('record', (input) => {
         this.fence(input)
         this.transition(input, input.to, input.cause, input.problem, input.detail)
+        const purge = this.row(input.computeId).deleteRequested?.purge
+        return { disposable: input.to === 'terminating' && purge === true }
       }),
       note: this.step('note', (input) => {
         this.append(input, input.type, input.cause, input.detail)
@@ -325,12 +311,15 @@ export class World {
         if (lost.length > 0) this.violations.push(`snapshot without ${lost.join(', ')}`)
         fs.snapshots.set(snapshotId, files)
         fs.head = snapshotId
+        const stopped = input.mode === 'hibernate' && this.snapshots % 3 !== 0
+        if (stopped) this.stop({ ...input, to: 'hibernated', keepTree: false, detail: {} })
         return {
           kind: 'published',
           snapshotId,
           entries: files.length,
           sizeBytes: files.length,
           uploadedBytes: files.length,
+          stopped,
         }
       }),
       restore: this.step('restore', (input) => {
@@ -350,6 +339,24 @@ export class World {
         return { digest: `sha256:${input.imageId}` }
       }),
     }
+  }
+
+  private stop(input: Parameters<ControlActivities['stop']>[0]): void {
+    const box = this.sandboxes.get(keyOf(input))
+    if (input.to !== null) this.fence(input)
+    if (box !== undefined) {
+      const unsaved = box.open && !isIn(box.tree, this.snapshotFiles(input.computeId))
+      const deleting = this.row(input.computeId).state === 'terminating'
+      if (unsaved && !input.keepTree && !deleting && this.currentKey(input) === keyOf(input))
+        this.violations.push(`stopped ${keyOf(input)} with unsaved files`)
+      if (unsaved && input.keepTree && box.live)
+        this.violations.push(`stopped the live and open ${keyOf(input)} without saving`)
+      if (input.keepTree && this.keepsTrees && box.open)
+        this.filesystem(input.computeId).keptTree = [...box.tree]
+      this.sandboxes.delete(keyOf(input))
+    }
+    if (input.to !== null)
+      this.transition(input, input.to, input.cause, input.problem, input.detail)
   }
 
   private step<I extends { computeId: string }, O>(

@@ -86,6 +86,25 @@ test('while it runs, saving what no snapshot has', async () => {
   expect(t.world.snapshotFiles(input.computeId)).toEqual(['a'])
 })
 
+test('to be purged while it runs: nothing is saved that nobody could ever see', async () => {
+  const input = await t.up()
+  t.world.write(input.computeId, 'a')
+  expect((await t.remove(input, true)).state).toBe('terminated')
+  expect(t.world.called('save', input.computeId)).toBe(0)
+  expect(t.world.live(input.computeId)).toBe(0)
+  await keepHistories('purged', input, await t.histories(input))
+})
+
+test('a release that takes long is given the patient way', async () => {
+  const input = await t.up()
+  const release = t.world.hold('release', input.computeId)
+  const gone = t.remove(input)
+  await expect.poll(() => t.world.called('release', input.computeId), PATIENT).toBe(2)
+  release()
+  expect((await gone).state).toBe('terminated')
+  expect(t.world.live(input.computeId)).toBe(0)
+})
+
 test('while it runs and cannot be saved: within the bound, and recorded as unsaved', async () => {
   const input = await t.up()
   t.world.write(input.computeId, 'a')

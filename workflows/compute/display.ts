@@ -1,7 +1,8 @@
 /** What an operator sees of a compute in the Temporal UI. */
+import type { SearchAttributePair } from '@temporalio/common'
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow'
 import { ComputeReason, ComputeState } from '../search-attributes.ts'
-import type { Life } from './life.ts'
+import { shownAs, type Life } from './life.ts'
 import { isUp } from './lifecycle.ts'
 import { nextTimer } from './timers.ts'
 
@@ -25,17 +26,16 @@ export const showDetails = (life: Life): void => {
   setCurrentDetails(lines.join('\n'))
 }
 
-/**
- * Only where a compute rests and waits: each is an event of history and a write to visibility. It also
- * makes the first task of a renewed run one with a command: the SDK replays an empty first task
- * together with the next one, whose updates would then come before the plot instead of after it.
- */
+/** Only where a compute rests and waits: each is an event of history and a write to visibility. */
 export const showSearchable = (life: Life): void => {
-  const { state, since } = life.memory
-  if (life.shown === `${state} ${since}`) return
-  life.shown = `${state} ${since}`
-  upsertSearchAttributes([
-    { key: ComputeState, value: life.memory.state },
-    { key: ComputeReason, value: life.memory.cause.reason },
-  ])
+  const shown = shownAs(life.memory)
+  if (life.shown === shown) return
+  life.shown = shown
+  upsertSearchAttributes(searchableOf(life))
 }
+
+/** What the next run is found by from its start. */
+export const searchableOf = (life: Life): SearchAttributePair[] => [
+  { key: ComputeState, value: life.memory.state },
+  { key: ComputeReason, value: life.memory.cause.reason },
+]

@@ -1,6 +1,7 @@
 /** The activities as the plot calls them: each with its queue, its patience and its line for the operator. */
 import {
   ActivityCancellationType,
+  ActivityFailure,
   proxyActivities,
   proxyLocalActivities,
   workflowInfo,
@@ -30,12 +31,34 @@ export const { stop } = proxyActivities<ControlActivities>({
   retry: UNTIL_DONE,
 })
 
-export const { release } = proxyActivities<ControlActivities>({
+/**
+ * Within the workflow's own task, where nothing is up that takes time to end: short, or else given to
+ * the patient way.
+ */
+const { release: releaseSoon } = proxyLocalActivities<ControlActivities>({
+  startToCloseTimeout: '4s',
+  retry: { maximumAttempts: 1 },
+})
+
+const { release: releasePatiently } = proxyActivities<ControlActivities>({
   summary: 'stop its sandbox, close its rows, trash or purge its filesystem',
   startToCloseTimeout: '1m',
   heartbeatTimeout: HEARTBEAT,
   retry: UNTIL_DONE,
 })
+
+export const release = async (
+  input: Parameters<ControlActivities['release']>[0],
+  soon: boolean,
+): Promise<void> => {
+  if (soon)
+    try {
+      return await releaseSoon(input)
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error
+    }
+  await releasePatiently(input)
+}
 
 export const { recall } = proxyActivities<ControlActivities>({
   summary: 'ask the row and the runtime what is true',

@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => t.close(), 30_000)
 
-test('create, hibernate, wake and delete keep every file, leave nothing behind and stay within 80 events', async () => {
+test('create, hibernate, wake and purge keep every file, leave nothing behind and stay within 60 events', async () => {
   const input = await t.up()
   const id = input.computeId
   t.world.write(id, 'a')
@@ -21,13 +21,13 @@ test('create, hibernate, wake and delete keep every file, leave nothing behind a
   expect(t.world.live(id)).toBe(0)
   expect(await t.ask(input, 'wake')).toMatchObject({ state: 'running', generation: 2 })
   expect(t.world.files(id)).toEqual(['a'])
-  expect((await t.remove(input)).state).toBe('terminated')
-  expect(t.world.event(id, 'compute.terminated')?.detail).toEqual({ purge: false, unsaved: false })
+  expect((await t.remove(input, true)).state).toBe('terminated')
+  expect(t.world.event(id, 'compute.terminated')?.detail).toEqual({ purge: true, unsaved: false })
   expect(t.world.live(id)).toBe(0)
   expect(t.world.violations).toEqual([])
   const histories = await t.histories(input)
   expect(histories).toHaveLength(2)
-  expect(eventCount(histories)).toBeLessThanOrEqual(80)
+  expect(eventCount(histories)).toBeLessThanOrEqual(60)
   await keepHistories('create-hibernate-wake-delete', input, histories)
 })
 

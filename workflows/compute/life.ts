@@ -1,6 +1,7 @@
 /** What one run holds: the memory that outlives it, and what is asked and under way right now. */
-import { log } from '@temporalio/workflow'
+import { log, workflowInfo } from '@temporalio/workflow'
 import type { FailureName } from '../errors.ts'
+import { PLOT, plotOf } from '../plot.ts'
 import type {
   Cause,
   ComputeInput,
@@ -27,6 +28,8 @@ type Memory = { -readonly [K in keyof Omit<ComputeMemory, 'wishes'>]: ComputeMem
 
 export interface Life {
   readonly input: ComputeInput
+  /** See PLOT. */
+  readonly plot: number
   readonly memory: Memory
   /** False until a recovering run has asked the row; nothing is judged before. */
   known: boolean
@@ -56,12 +59,23 @@ export interface Life {
   shown: string | undefined
   /** What keeps it up, as the last probe said. */
   activity: string | null
+  /** The one timer of the running plot. */
+  alarm: Alarm | undefined
+}
+
+/** A timer that is left ticking while something is served: most often it is still the right one after. */
+export interface Alarm {
+  readonly atMs: number
+  rang: boolean
+  cancel(): void
 }
 
 export const begin = (input: ComputeInput): Life => {
   const { wishes, ...memory } = input.memory ?? firstMemory(input)
+  const plot = plotOf(workflowInfo().currentBuildId)
   return {
     input,
+    plot,
     memory,
     known: input.recover !== true,
     queue: wishes.map((wish) => ({ wish, tickets: [] })),
@@ -79,10 +93,18 @@ export const begin = (input: ComputeInput): Life => {
     lossCause: undefined,
     startingSinceMs: undefined,
     givenUp: undefined,
-    shown: undefined,
+    shown: plot === PLOT && input.memory !== undefined ? shownAs(input.memory) : undefined,
     activity: null,
+    alarm: undefined,
   }
 }
+
+/** False for a run that an earlier version began. */
+export const isToday = ({ plot }: Pick<Life, 'plot'>): boolean => plot === PLOT
+
+/** What the search attributes say of a state; the same text is not written twice. */
+export const shownAs = ({ state, since }: Pick<ComputeMemory, 'state' | 'since'>): string =>
+  `${state} ${since}`
 
 const firstMemory = (input: ComputeInput): ComputeMemory => ({
   state: 'requested',

@@ -1,6 +1,6 @@
 /** Waiting: every wait of the plot goes through here, so that nothing outlasts a delete. */
-import { CancellationScope, condition, patched, workflowInfo } from '@temporalio/workflow'
-import type { Life } from './life.ts'
+import { CancellationScope, condition, patched, sleep, workflowInfo } from '@temporalio/workflow'
+import { isToday, type Alarm, type Life } from './life.ts'
 import { mayRenew } from './renew.ts'
 
 /** Something is there to do before any timer. */
@@ -15,11 +15,38 @@ export const waitForWork = async (
 ): Promise<boolean> => {
   if (hasWork(life)) return true
   if (delayMs === undefined) {
+    disarm(life)
     await condition(() => hasWork(life))
     return true
   }
   // A timeout of 0 has another meaning to condition().
-  return delayMs < 1 ? false : condition(() => hasWork(life), delayMs, { summary })
+  if (delayMs < 1) return false
+  if (!isToday(life)) return condition(() => hasWork(life), delayMs, { summary })
+  const alarm = armed(life, delayMs, summary)
+  await condition(() => alarm.rang || hasWork(life))
+  return hasWork(life)
+}
+
+/** The timer that is set for this moment already, or a new one in its place. */
+const armed = (life: Life, delayMs: number, summary: string): Alarm => {
+  const atMs = Date.now() + delayMs
+  if (life.alarm?.atMs === atMs && !life.alarm.rang) return life.alarm
+  disarm(life)
+  const scope = new CancellationScope({ cancellable: true })
+  const alarm: Alarm = { atMs, rang: false, cancel: () => scope.cancel() }
+  scope
+    .run(() => sleep(delayMs, { summary }))
+    .then(
+      () => (alarm.rang = true),
+      () => undefined,
+    )
+  life.alarm = alarm
+  return alarm
+}
+
+const disarm = (life: Life): void => {
+  if (life.alarm?.rang === false) life.alarm.cancel()
+  life.alarm = undefined
 }
 
 /** A back-off that a delete ends at once. */

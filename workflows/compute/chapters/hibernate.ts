@@ -39,15 +39,16 @@ const fallAsleep = async (
 ): Promise<void> => {
   const { memory } = life
   memory.unsaved = false
-  const { kind, ...detail } = outcome
+  const { kind, stopped, ...detail } = outcome
   if (kind === 'forked') await note({ ...target(life), type: 'forked', cause, detail })
-  await stop({
-    ...target(life),
-    to: 'hibernated',
-    cause,
-    keepTree: false,
-    detail: { save: kind, ...detail },
-  })
+  if (stopped !== true)
+    await stop({
+      ...target(life),
+      to: 'hibernated',
+      cause,
+      keepTree: false,
+      detail: { save: kind, ...detail },
+    })
   move(life, 'saved', cause)
   delete memory.clock
   delete memory.problem

@@ -1,7 +1,7 @@
 /** Delete, from wherever it is: try to save what no snapshot has, then leave nothing behind. */
 import { record, release, save } from '../effects.ts'
 import { problemOf } from '../failures.ts'
-import { move, settle, settleServing, target, type Life } from '../life.ts'
+import { isToday, move, settle, settleServing, target, type Life } from '../life.ts'
 import { untilDeleted } from '../wait.ts'
 
 /** Leaves whatever chapter there was for the last one. */
@@ -20,9 +20,12 @@ export const remove = async (life: Life): Promise<void> => {
   const { cause } = memory
   const purge = wish?.kind === 'delete' && wish.purge
   for (const entry of life.queue.splice(0)) settle(life, entry, GONE)
-  await record({ ...target(life), to: 'terminating', cause })
+  const recorded = await record({ ...target(life), to: 'terminating', cause })
+  // Earlier workers answer nothing.
+  if (recorded?.disposable) memory.unsaved = false
   if (memory.unsaved && memory.clock !== undefined) memory.unsaved = !(await savedInTime(life))
-  await release({ ...target(life), cause, purge, unsaved: memory.unsaved })
+  const ended = { ...target(life), cause, purge, unsaved: memory.unsaved }
+  await release(ended, isToday(life))
   move(life, 'released', cause)
   delete memory.clock
   settleServing(life, { ok: true })

@@ -1,0 +1,15 @@
+/**
+ * The way today's runs take where an earlier version's took another. A run keeps to the way of the
+ * worker that carried out its first task, so that its history replays on later versions; history names
+ * that worker by its build id. Each continue-as-new moves on to today's.
+ */
+export const PLOT = 2
+
+const PREFIX = 'dormouse-plot-'
+
+/** What a worker of this version calls itself. */
+export const BUILD_ID = `${PREFIX}${PLOT}`
+
+/** Workers from before there was a second plot had no name of ours. */
+export const plotOf = (buildId: string | undefined): number =>
+  buildId?.startsWith(PREFIX) ? Number(buildId.slice(PREFIX.length)) : 1
