@@ -1,7 +1,9 @@
 import { createAnnounce, createProbe } from './probe.ts'
 import { createCommitImage } from './commit-image.ts'
-import type { ControlActivities, DataActivities } from './contract.ts'
+import type { ControlActivities, DataActivities, Target } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
+import { endWithSandbox, namingTheEnd } from './end-with-sandbox.ts'
+import type { Runtime } from './ports.ts'
 import { createProvision } from './provision.ts'
 import { createRecall } from './recall.ts'
 import { createNote, createRecord } from './record.ts'
@@ -27,17 +29,23 @@ export const createControlActivities = (deps: ControlDeps): ControlActivities =>
 })
 
 export interface DataDeps extends RestoreDeps {
+  readonly runtime: RestoreDeps['runtime'] & Pick<Runtime, 'inspect'>
   /** The signal that ends the activity this is called from. */
   readonly cancellation: () => AbortSignal
 }
 
-export const createDataActivities = (deps: DataDeps): DataActivities => {
+export const createDataActivities = (given: DataDeps): DataActivities => {
+  const deps = { ...given, sidekick: endWithSandbox(given.sidekick, given.runtime) }
+  const ending =
+    <I extends Target, O>(work: (input: I) => Promise<O>) =>
+    (input: I): Promise<O> =>
+      namingTheEnd(deps.runtime, input, () => work(input))
   const save = createSave(deps)
   const restore = createRestore(deps)
   const commitImage = createCommitImage(deps)
   return {
-    save: (input) => save(input, deps.cancellation()),
-    restore: (input) => restore(input, deps.cancellation()),
-    commitImage: (input) => commitImage(input, deps.cancellation()),
+    save: ending((input) => save(input, deps.cancellation())),
+    restore: ending((input) => restore(input, deps.cancellation())),
+    commitImage: ending((input) => commitImage(input, deps.cancellation())),
   }
 }
