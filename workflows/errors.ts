@@ -33,8 +33,8 @@ export const FAILURES = {
   ImageNotFound: { status: 422, retry: false, title: 'No such image' },
   IsolationUnavailable: {
     status: 503,
-    retry: false,
-    title: 'This machine cannot isolate a sandbox',
+    retry: true,
+    title: 'The walls around a sandbox are not there',
   },
   ImagePullFailed: { status: 503, retry: true, title: 'The image could not be pulled' },
   NoNodeFits: { status: 503, retry: true, title: 'No node of the cluster has room' },
