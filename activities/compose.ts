@@ -1,6 +1,7 @@
 /** The activities over real adapters, made from the environment once per worker process. */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import pRetry from 'p-retry'
 import { loadSigningKeys } from '../auth/keys.ts'
 import { createSealer } from '../auth/seal.ts'
 import {
@@ -107,7 +108,8 @@ const composing = async <A, D>(
 ): Promise<Composed<A, D>> => {
   const parts = shared(env, connections)
   const { db, store, sidekick } = parts.deps
-  await store.ensureBucket()
+  // A store that restarts just now is no reason to end.
+  await pRetry(() => store.ensureBucket(), { retries: 30, minTimeout: 200, maxTimeout: 1_000 })
   const composed = await make(parts)
   return {
     ...composed,

@@ -12,11 +12,12 @@ import { create } from './measures/create.ts'
 import { lifecycles } from './measures/lifecycles.ts'
 import { memory } from './measures/memory.ts'
 import { pods } from './measures/pods.ts'
+import { ports } from './measures/ports.ts'
 import { terminal } from './measures/terminal.ts'
 
 const ON: Readonly<Record<string, Readonly<Record<string, Measure>>>> = {
-  local: { create, terminal, archive, lifecycles, api, memory },
-  kubernetes: { pods, terminal, lifecycles, api },
+  local: { create, terminal, ports, archive, lifecycles, api, memory },
+  kubernetes: { pods, terminal, ports, lifecycles, api },
 }
 
 const { values } = parseArgs({

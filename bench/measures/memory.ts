@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises'
+import { cp, mkdir, readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { statePaths } from '../../activities/adapters/local/state.ts'
 import { timings } from '../../config/config.ts'
-import { computeInput, requireCompute } from '../../records/computes.ts'
+import { computeInput, requireCompute, type ComputeRow } from '../../records/computes.ts'
 import { newId } from '../../records/ids.ts'
 import { computeDoors } from '../../temporal/doors.ts'
 import { taskQueues } from '../../temporal/task-queues.ts'
@@ -13,29 +14,46 @@ import { figure } from '../figure.ts'
 
 const MIB = 1024 * 1024
 
-/** Resident memory of our services idle, with one sidekick, and with many hibernated computes. */
+/** Resident memory of our services idle, with one sidekick, and with many computes that sleep or run. */
 export const memory: Measure = async (bench) => {
   const { stack, visitor, quick } = bench
   const idle = await services(stack)
   const { id } = await visitor.client.computes.create({ name: 'bench memory' }, { wait: 60 })
   await sleep(3_000)
   const sidekick = await sidekickBytes(stack)
-  const asleep = quick ? 50 : 1_000
-  await hibernated(bench, id, asleep)
+  const many = quick ? 50 : 1_000
+  await rows(bench, id, many, 'hibernated')
   const full = await services(stack)
+  const before = await residentBytes(stack.pid('worker'))
+  await rows(bench, id, many, 'running')
+  const open = await residentBytes(stack.pid('worker'))
   await visitor.client.computes.remove(id, { purge: true, wait: 60 })
   return [
     figure('idle stack: api, gateway, worker, data worker', idle / MIB, 'MiB'),
     figure('one idle sidekick', sidekick / MIB, 'MiB', { value: 80, name: 'our own bound' }),
-    figure(`stack with ${asleep} hibernated computes`, full / MIB, 'MiB', {
+    figure(`stack with ${many} hibernated computes`, full / MIB, 'MiB', {
       value: idle / MIB,
       name: 'idle stack',
     }),
+    figure(
+      `worker with ${many} open computes besides (rows and workflows real, sandboxes faked)`,
+      open / MIB,
+      'MiB',
+      { value: before / MIB, name: `worker with ${many} hibernated computes` },
+    ),
   ]
 }
 
-/** Rows as a hibernation leaves them, each given a workflow as the janitor would. */
-const hibernated = async ({ stack }: Bench, likeId: string, count: number): Promise<void> => {
+/**
+ * Rows as a hibernation or a start leaves them, each given a workflow as the janitor would. Those that
+ * run all say, in rows and to the runtime, that the sandbox of `likeId` is theirs.
+ */
+const rows = async (
+  { stack }: Bench,
+  likeId: string,
+  count: number,
+  state: 'hibernated' | 'running',
+): Promise<void> => {
   const { db, env } = stack
   const like = await requireCompute(db, likeId)
   const filesystem = await db
@@ -56,9 +74,9 @@ const hibernated = async ({ stack }: Bench, likeId: string, count: number): Prom
       .values({
         ...like,
         id: newId(),
-        name: `asleep ${n}`,
+        name: `${state} ${n}`,
         filesystem_id: filesystemId,
-        state: 'hibernated',
+        state,
         reason: 'user',
         problem: null,
         schedule: null,
@@ -68,10 +86,31 @@ const hibernated = async ({ stack }: Bench, likeId: string, count: number): Prom
       })
       .returningAll()
       .executeTakeFirstOrThrow()
+    if (state === 'running') await shareSandbox(stack, like, row.id)
     await doors.adopt(computeInput(row, timings(env), { reason: 'user', actor: 'bench' }, true))
-    while ((await doors.view(row.id))?.state !== 'hibernated') await sleep(50)
+    while ((await doors.view(row.id))?.state !== state) await sleep(50)
   })
   await client.connection.close()
+}
+
+const shareSandbox = async (
+  { db, stateDir }: Stack,
+  { id, generation }: ComputeRow,
+  computeId: string,
+): Promise<void> => {
+  const { address, ...sandbox } = await db
+    .selectFrom('sandboxes')
+    .selectAll()
+    .where('compute_id', '=', id)
+    .where('generation', '=', generation)
+    .executeTakeFirstOrThrow()
+  await db
+    .insertInto('sandboxes')
+    .values({ ...sandbox, compute_id: computeId, address: JSON.stringify(address) })
+    .execute()
+  const paths = statePaths(stateDir)
+  await mkdir(paths.generation(computeId, generation), { recursive: true })
+  await cp(paths.sandboxRecord(id, generation), paths.sandboxRecord(computeId, generation))
 }
 
 const services = async (stack: Stack): Promise<number> => {

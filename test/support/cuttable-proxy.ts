@@ -65,7 +65,10 @@ export const startCuttableProxy = (target: {
         get faults() {
           return faults
         },
-        pass: () => (limit = Number.POSITIVE_INFINITY),
+        pass() {
+          limit = Number.POSITIVE_INFINITY
+          answersToLose = 0
+        },
         refuse() {
           limit = 0
           for (const socket of open) socket.resetAndDestroy()
