@@ -3,7 +3,7 @@ import { componentsOf, type Component, type Readiness } from './components.ts'
 import { ctr } from './containerd.ts'
 import { kubectl } from './kubectl.ts'
 import { NODE_NAME, type Places } from './places.ts'
-import { until } from './poll.ts'
+import { waitUntil } from '../wait-until.ts'
 import { logOf, runningMark, startComponent } from './processes.ts'
 
 const PART_WITHIN_MS = 60_000
@@ -20,10 +20,10 @@ export const startNode = async (
     const isNew = await startReady(places, component, programs)
     if (component.name === 'kubelet') kubeletIsNew = isNew
   }
-  await until('the node', () => ready(places, 'node'), { withinMs: PART_WITHIN_MS })
+  await waitUntil('the node', () => ready(places, 'node'), { withinMs: PART_WITHIN_MS })
   // Its condition may be of the kubelet before; only a new one renews the lease at once.
   if (kubeletIsNew)
-    await until('the kubelet', () => leaseRenewedSince(places, startedAtMs), {
+    await waitUntil('the kubelet', () => leaseRenewedSince(places, startedAtMs), {
       withinMs: PART_WITHIN_MS,
       logFile: logOf(places, 'kubelet'),
     })
@@ -37,10 +37,11 @@ export const startReady = async (
 ): Promise<boolean> => {
   for (const need of component.needs) {
     const waitedFor = SERVED_BY[need]
-    await until(waitedFor, () => ready(places, need), {
+    await waitUntil(waitedFor, () => ready(places, need), {
       withinMs: PART_WITHIN_MS,
       logFile: logOf(places, waitedFor),
-      alive: () => runningMark(places, waitedFor) !== undefined,
+      ended: () =>
+        runningMark(places, waitedFor) === undefined ? 'its process has ended' : undefined,
     })
   }
   // containerd finds its shims on PATH, kubelet and kube-proxy the Debian tools.

@@ -20,7 +20,7 @@ import { apply, kubectl } from './kubectl.ts'
 import { makeNetwork } from './network.ts'
 import { DNS_OBJECTS, GVISOR } from './objects.ts'
 import { DNS_IMAGE, DNS_SERVICE_IP, PAUSE_IMAGE, placesOf, type Places } from './places.ts'
-import { until } from './poll.ts'
+import { waitUntil } from '../wait-until.ts'
 import { writeProgramImage } from './program-image.ts'
 import { startNode } from './start-node.ts'
 
@@ -79,17 +79,17 @@ const startDns = async (places: Places, programs: string): Promise<void> => {
     await importImage(archive)
     await rm(archive)
   }
-  await until('the API', () => apply(places.kubeconfig, [GVISOR, ...DNS_OBJECTS]), {
+  await waitUntil('the API', () => apply(places.kubeconfig, [GVISOR, ...DNS_OBJECTS]), {
     withinMs: PART_WITHIN_MS,
   })
   const resolver = new Resolver({ timeout: 500, tries: 1 })
   resolver.setServers([DNS_SERVICE_IP])
   // Asked as a pod asks: after a crash the API still tells of the pod that was ready before.
-  await until('cluster DNS', () => resolver.resolve4('kubernetes.default.svc.cluster.local'), {
+  await waitUntil('cluster DNS', () => resolver.resolve4('kubernetes.default.svc.cluster.local'), {
     withinMs: DNS_WITHIN_MS,
   })
   // It appears a moment after the API, and no pod is admitted without it.
-  await until(
+  await waitUntil(
     'the default service account',
     () => kubectl(places.kubeconfig, ['get', 'serviceaccount', 'default']),
     { withinMs: PART_WITHIN_MS },

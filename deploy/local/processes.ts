@@ -143,3 +143,13 @@ export const superviseProcesses = (options: {
     },
   }
 }
+
+const CRASHES_ENOUGH = 3
+
+/** For waitUntil: as long as it has not crashed thrice. */
+export const untilCrashed = ({ crashes, logFile }: Supervised) => ({
+  everyMs: 50,
+  logFile,
+  ended: (): string | undefined =>
+    crashes().length < CRASHES_ENOUGH ? undefined : `it does not start (${crashes().at(-1)})`,
+})

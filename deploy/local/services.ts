@@ -3,9 +3,9 @@ import path from 'node:path'
 import { connectClient } from '../../temporal/connection.ts'
 import { taskQueues } from '../../temporal/task-queues.ts'
 import type { Board } from './board.ts'
-import type { Processes, Supervised } from './processes.ts'
+import { untilCrashed, type Processes, type Supervised } from './processes.ts'
 import { pollsSince } from './pollers.ts'
-import { waitUntil } from './wait-until.ts'
+import { waitUntil } from '../wait-until.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -77,7 +77,7 @@ const answers = (what: string, url: string, child: Supervised): Promise<void> =>
       const response = await fetch(url, { signal: AbortSignal.timeout(2_000) })
       if (!response.ok) throw new Error(`${url} answered ${response.status}`)
     },
-    { withinMs: 60_000, child },
+    { withinMs: 60_000, ...untilCrashed(child) },
   )
 
 const polls = async (
@@ -95,7 +95,7 @@ const polls = async (
         if (!(await pollsSince(temporal.client, taskQueues(env)[queue], since)))
           throw new Error(`nobody takes tasks from ${queue}; see its log`)
       },
-      { withinMs: 60_000, everyMs: 100, child },
+      { withinMs: 60_000, ...untilCrashed(child) },
     )
   } finally {
     await temporal.close()

@@ -16,7 +16,7 @@ import { serviceEnv, type FirstLogin } from './service-env.ts'
 import { PartsMissing, startServers } from './servers.ts'
 import { openServices } from './services.ts'
 import { listenForStop, StoppedMeanwhile } from './stop-signals.ts'
-import { NotReady } from './wait-until.ts'
+import { NotReady } from '../wait-until.ts'
 import { WISHES } from './wishes.ts'
 
 const DIST = import.meta.dirname

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import pg from 'pg'
 import { runTool } from '../run-tool.ts'
-import { waitUntil } from '../wait-until.ts'
+import { waitUntil } from '../../wait-until.ts'
+import { untilCrashed } from '../processes.ts'
 import { accountFor, type Account, type PostgresBinaries } from './postgres-account.ts'
 import { PartMissing, type RunningPart, type StartOptions } from './part.ts'
 
@@ -60,7 +61,7 @@ export const startPostgres = async (
   const maintenance = postgresEnv({ ...options, database: 'postgres' }).DATABASE_URL
   await waitUntil('Postgres', () => ensureDatabase(maintenance, options.database), {
     withinMs: 60_000,
-    child,
+    ...untilCrashed(child),
   })
   return { env, stop: () => child.stop() }
 }

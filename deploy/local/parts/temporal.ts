@@ -5,9 +5,9 @@ import { Connection } from '@temporalio/client'
 import { SEARCH_ATTRIBUTES } from '../../../workflows/search-attributes.ts'
 import { boxed } from '../box/boxed.ts'
 import { cacheDir, fillOnce, isExecutable, linkBinary, onPath } from '../cache.ts'
-import type { ProcessSpec } from '../processes.ts'
+import { untilCrashed, type ProcessSpec } from '../processes.ts'
 import { runTool } from '../run-tool.ts'
-import { waitUntil } from '../wait-until.ts'
+import { waitUntil } from '../../wait-until.ts'
 import { downloadTemporal } from './temporal-download.ts'
 import { PartMissing, type RunningPart, type Say, type StartOptions } from './part.ts'
 
@@ -90,8 +90,7 @@ export const startTemporal = async (
   const env = temporalEnv(options.ports)
   await waitUntil('Temporal', () => answers(env.TEMPORAL_ADDRESS), {
     withinMs: 60_000,
-    everyMs: 100,
-    child,
+    ...untilCrashed(child),
   })
   return { env, stop: () => child.stop() }
 }
