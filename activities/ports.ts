@@ -29,6 +29,8 @@ export interface SandboxSpec extends SandboxRef {
   readonly cpuMillis: number
   readonly memoryBytes: number
   readonly pids: number
+  /** Of the disk that home and /opt/env are on together, where it can have a size: see tree-room.ts. */
+  readonly treeBytes: number
   readonly requests?: { readonly cpuMillis: number; readonly memoryBytes: number }
 }
 

@@ -1,6 +1,7 @@
 import { envContext } from '../auth/seal.ts'
 import { tierOf } from '../config/tiers.ts'
 import { transition } from '../records/computes.ts'
+import { findSnapshot, type SnapshotRow } from '../records/filesystems.ts'
 import {
   recordEnded,
   recordEndpoint,
@@ -13,6 +14,7 @@ import { DormouseError } from '../workflows/errors.ts'
 import type { ControlActivities, Provisioned } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
 import type { Endpoint, Sandbox } from './ports.ts'
+import { treeRoom } from './tree-room.ts'
 
 type ProvisionDeps = Pick<ControlDeps, 'db' | 'runtime' | 'sidekick' | 'sealer' | 'ticketKeys'>
 type ProvisionInput = Parameters<ControlActivities['provision']>[0]
@@ -30,7 +32,8 @@ export const createProvision =
     const taken = await takeGeneration(db, input)
     const { compute, headSnapshotId } = taken
     await endOlder(deps, taken)
-    const sandbox = await started(deps, input, taken)
+    const head = headSnapshotId === null ? undefined : await findSnapshot(db, headSnapshotId)
+    const sandbox = await started(deps, input, taken, head)
     const { fingerprint, ...hello } = await sidekick.hello(sandbox.address, HELLO_WITHIN_MS)
     const endpoint = { address: sandbox.address, fingerprint }
     const keptTree = sandbox.tree === 'kept'
@@ -77,6 +80,7 @@ const started = async (
   { runtime }: ProvisionDeps,
   input: ProvisionInput,
   { compute, image }: TakenGeneration,
+  head: SnapshotRow | undefined,
 ): Promise<Sandbox> => {
   const tier = tierOf(compute.tier)
   try {
@@ -89,6 +93,7 @@ const started = async (
       cpuMillis: tier.cpuMillis.limit,
       memoryBytes: tier.memoryBytes.limit,
       pids: tier.pids,
+      treeBytes: treeRoom(tier.maxBytes, head?.manifest),
       requests: {
         cpuMillis: tier.cpuMillis.request,
         memoryBytes: tier.memoryBytes.request,

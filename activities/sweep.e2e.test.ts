@@ -115,6 +115,7 @@ describe('the sweeper', () => {
       cpuMillis: 100,
       memoryBytes: 1e9,
       pids: 64,
+      treeBytes: 2 ** 30,
     })
     // Its row says terminated, but only since a moment ago.
     await ground.db

@@ -86,7 +86,17 @@ export const transfer = async (
     .where('key', '=', archive.key)
     .execute()
   const { saveId, key, kind } = archive
-  return { part: { kind, key, sha256: seen.sha256, sizeBytes: seen.bytes, saveId }, summary }
+  return {
+    part: {
+      kind,
+      key,
+      sha256: seen.sha256,
+      sizeBytes: seen.bytes,
+      contentBytes: seen.contentBytes,
+      saveId,
+    },
+    summary,
+  }
 }
 
 const UPLOAD_BUFFER_BYTES = 4 * 1024 * 1024
@@ -103,6 +113,7 @@ const createMeter = (packages: PackageReader | undefined) => {
   decoder.on('error', ignore)
   untar.on('error', ignore)
   let bytes = 0
+  let contentBytes = 0
   let entries = 0
   let tail: Buffer = Buffer.alloc(0)
   let digest: string | undefined
@@ -120,6 +131,7 @@ const createMeter = (packages: PackageReader | undefined) => {
   })
   const watchTail = async function* (content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of content) {
+      contentBytes += chunk.length
       tail =
         chunk.length >= END_MARKER_BYTES
           ? chunk.subarray(chunk.length - END_MARKER_BYTES)
@@ -153,7 +165,7 @@ const createMeter = (packages: PackageReader | undefined) => {
         throw error
       }
     },
-    seen: () => ({ bytes, entries, sha256: (digest ??= hash.digest('hex')) }),
+    seen: () => ({ bytes, contentBytes, entries, sha256: (digest ??= hash.digest('hex')) }),
   }
 }
 

@@ -203,7 +203,7 @@ export const kubernetesRuntimeConfig = (env: Env) => ({
   /** What image `base` is in a registry. */
   baseImage: required(env, 'DORMOUSE_KUBERNETES_BASE_IMAGE'),
   sidekickImage: required(env, 'DORMOUSE_KUBERNETES_SIDEKICK_IMAGE'),
-  sidekickMount: oneOf(env, 'DORMOUSE_KUBERNETES_SIDEKICK_MOUNT', ['copy', 'image']),
+  sidekickMount: oneOf(env, 'DORMOUSE_KUBERNETES_SIDEKICK_MOUNT', ['auto', 'copy', 'image']),
   imagePullPolicy: oneOf(env, 'DORMOUSE_KUBERNETES_IMAGE_PULL_POLICY', [
     'IfNotPresent',
     'Always',
@@ -218,6 +218,8 @@ export const kubernetesRuntimeConfig = (env: Env) => ({
   ...optional('nodeWall', env['DORMOUSE_KUBERNETES_NODE_WALL']),
   /** How long a pod that somebody else deletes stays up for its last save. */
   saveGraceSeconds: count(env, 'DORMOUSE_KUBERNETES_SAVE_GRACE_SECONDS', 600),
+  /** Class of volumes for the trees of computes, sized by tier; '': the node's disk. */
+  treeStorageClass: env['DORMOUSE_KUBERNETES_TREE_STORAGE_CLASS'] ?? '',
 })
 
 export const timings = (env: Env): Timings => ({

@@ -4,6 +4,8 @@ export interface ManifestPart {
   readonly key: string
   readonly sha256: string
   readonly sizeBytes: number
+  /** Of the tar in it; parts of older versions do not say. */
+  readonly contentBytes?: number
   /** Id of the save that made it: what a sidekick's index is named after. */
   readonly saveId: string
 }

@@ -164,6 +164,7 @@ export const anySpec = (): Omit<SandboxSpec, 'image'> => ({
   cpuMillis: 500,
   memoryBytes: 512 * 1024 * 1024,
   pids: 128,
+  treeBytes: 2 ** 30,
 })
 
 const ofCompute = async (runtime: Runtime, { computeId }: SandboxSpec) =>

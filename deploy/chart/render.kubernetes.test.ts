@@ -86,11 +86,12 @@ describe('the chart', () => {
 
   it('has the tiers of config/tiers.ts', async () => {
     const { workloads } = JSON.parse(await values()) as { workloads: { tiers: object } }
-    const ours = Object.entries(TIERS).map(([name, { cpuMillis, memoryBytes }]) => [
+    const ours = Object.entries(TIERS).map(([name, { cpuMillis, memoryBytes, maxBytes }]) => [
       name,
       {
         cpuMillis: [cpuMillis.request, cpuMillis.limit],
         memoryMib: [memoryBytes.request / 1024 ** 2, memoryBytes.limit / 1024 ** 2],
+        treesMib: maxBytes / 1024 ** 2,
       },
     ])
     expect(workloads.tiers).toEqual(Object.fromEntries(ours))

@@ -15,6 +15,7 @@ const SHAPE: PodShape = {
   canaries: ['10.0.0.1:443'],
   requestPercent: 100,
   saveGraceSeconds: 600,
+  treeStorageClass: '',
 }
 const spec: SandboxSpec = { ...anySpec(), image: { name: 'base', digest: 'base' }, generation: 7 }
 const made = (more: Partial<PodShape> = {}, of: SandboxSpec = spec) =>
@@ -71,6 +72,26 @@ describe('the pod of a sandbox', () => {
   it('carries no limit on a volume: reaching one would evict the pod with its files', () => {
     for (const { emptyDir } of made().spec?.volumes ?? [])
       expect(emptyDir?.sizeLimit).toBeUndefined()
+  })
+
+  it('with a storage class has its trees on one volume of its own, of their size', () => {
+    const pod = made({ treeStorageClass: 'fast' }, { ...spec, treeBytes: 17 * 2 ** 30 }).spec
+    expect(pod?.volumes?.find(({ name }) => name === 'trees')?.ephemeral).toEqual({
+      volumeClaimTemplate: {
+        spec: {
+          storageClassName: 'fast',
+          accessModes: ['ReadWriteOnce'],
+          resources: { requests: { storage: String(17 * 2 ** 30) } },
+        },
+      },
+    })
+    const mounts = pod?.containers[0]?.volumeMounts ?? []
+    expect(mounts.filter(({ name }) => name === 'trees')).toEqual([
+      { name: 'trees', mountPath: '/home/user', subPath: 'home' },
+      { name: 'trees', mountPath: '/opt/env', subPath: 'env' },
+    ])
+    // What a save notes for itself must not need room on a disk that is full.
+    expect(mounts.find(({ mountPath }) => mountPath === '/tmp')?.name).toBe('tmp')
   })
 
   it('limits what the tier says, and asks for the percentage of what the tier sets aside', () => {

@@ -20,6 +20,11 @@ export interface PodShape {
   readonly canaries: readonly string[]
   /** How long a pod that somebody else deletes stays up for its last save. */
   readonly saveGraceSeconds: number
+  /**
+   * Class of the volume of each pod's trees, as large as its tier: a full one is ENOSPC inside, and of
+   * no other pod's concern. '': the node's own disk, without a size.
+   */
+  readonly treeStorageClass: string
 }
 
 const SIDEKICK_IN_IMAGE = '/sidekick'
@@ -81,8 +86,8 @@ export const podManifest = (spec: SandboxSpec, image: string, shape: PodShape): 
     ...(shape.sidekickMount === 'copy' ? { initContainers: [copySidekick(shape)] } : {}),
     containers: [compute(spec, image, shape)],
     volumes: [
-      { name: 'home', emptyDir: {} },
-      { name: 'env', emptyDir: {} },
+      ...treeVolumes(spec, shape),
+      // Never beside the trees: what a save notes for itself stands here, also when their disk is full.
       { name: 'tmp', emptyDir: {} },
       sidekickVolume(shape),
     ],
@@ -115,12 +120,33 @@ const compute = (spec: SandboxSpec, image: string, shape: PodShape): V1Container
     requests: quantities(requestsOf(spec, shape.requestPercent)),
   },
   volumeMounts: [
-    { name: 'home', mountPath: '/home/user' },
-    { name: 'env', mountPath: '/opt/env' },
+    ...TREES.map(({ name, mountPath }) =>
+      shape.treeStorageClass === ''
+        ? { name, mountPath }
+        : { name: TREE_VOLUME, mountPath, subPath: name },
+    ),
     { name: 'tmp', mountPath: '/tmp' },
     { name: 'sidekick', mountPath: SIDEKICK, readOnly: true },
   ],
 })
+
+/** Folders of one volume, so that a file system's own lost+found is in none of them. */
+const TREES = [
+  { name: 'home', mountPath: '/home/user' },
+  { name: 'env', mountPath: '/opt/env' },
+] as const
+const TREE_VOLUME = 'trees'
+
+const treeVolumes = (spec: SandboxSpec, { treeStorageClass }: PodShape): V1Volume[] => {
+  if (treeStorageClass === '') return TREES.map(({ name }) => ({ name, emptyDir: {} }))
+  const claim = {
+    storageClassName: treeStorageClass,
+    accessModes: ['ReadWriteOnce'],
+    resources: { requests: { storage: String(spec.treeBytes) } },
+  }
+  // The claim is the pod's own and goes with it: nothing to find, to sweep or to leak.
+  return [{ name: TREE_VOLUME, ephemeral: { volumeClaimTemplate: { spec: claim } } }]
+}
 
 const copySidekick = (shape: PodShape): V1Container => ({
   name: 'sidekick',

@@ -185,5 +185,11 @@ describe('what keeps a pod from coming up', () => {
     expect(
       troubleOfWarnings([{ reason: 'FailedScheduling', message: '0/1 nodes' }]),
     ).toBeUndefined()
+    const claim =
+      'ephemeral volume trees: create PVC x-trees: persistentvolumeclaims "x-trees" is forbidden: exceeded quota: tight, requested: requests.storage=10Gi'
+    expect(troubleOfWarnings([{ reason: 'FailedBinding', message: claim }])).toMatchObject({
+      name: 'QuotaExceeded',
+      message: 'the quota of volumes is used up: tight, requested: requests.storage=10Gi',
+    })
   })
 })

@@ -85,6 +85,16 @@ export const troubleOfWarnings = (
       message: `the image could not be pulled: ${brief(pull.message)}`,
       lasting: true,
     }
+  // The claim of a pod's own volume is made after the pod, by the cluster.
+  const claim = warnings.find(
+    ({ reason, message }) => reason === 'FailedBinding' && /exceeded quota/.test(message),
+  )
+  if (claim !== undefined)
+    return {
+      name: 'QuotaExceeded',
+      message: `the quota of volumes is used up: ${brief(claim.message.replace(/^.*exceeded quota: /, ''))}`,
+      lasting: true,
+    }
   return undefined
 }
 

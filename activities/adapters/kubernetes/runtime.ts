@@ -6,6 +6,7 @@ import type { LiveSandbox, Runtime, SandboxRef, SandboxSpec } from '../../ports.
 import { isConflict, refusedPod, unavailable } from './api-errors.ts'
 import { connectCluster, type Cluster } from './cluster.ts'
 import { imageReference } from './image-reference.ts'
+import { chooseMount, type SidekickMount } from './image-volumes.ts'
 import { LABELS, podName, refOf, selector } from './labels.ts'
 import { whileLeading } from './lease.ts'
 import { isNodeGone } from './node.ts'
@@ -17,7 +18,9 @@ import { whyUnavailable } from './unavailable.ts'
 import { wallsOfCluster } from './walls.ts'
 import { watchSandboxes } from './watch.ts'
 
-export interface KubernetesRuntimeConfig extends PodShape {
+export interface KubernetesRuntimeConfig extends Omit<PodShape, 'sidekickMount'> {
+  /** `auto`: an image volume where the cluster has them, else a copy. */
+  readonly sidekickMount: SidekickMount | 'auto'
   /** File with the way to the cluster; undefined: the environment's, or the pod's own account. */
   readonly kubeconfig?: string
   /** Where the observer's Lease is. */
@@ -45,6 +48,7 @@ export const createKubernetesRuntime = (
 ): Runtime => {
   const pods = openPods(cluster)
   const { installation } = config
+  const mountOf = chooseMount(cluster, config.sidekickMount)
   const namespaces = namespacesOf(config)
   const inAll = async <T>(ask: (namespace: string) => Promise<T>): Promise<readonly T[]> =>
     Promise.all(namespaces.map(ask))
@@ -126,8 +130,10 @@ export const createKubernetesRuntime = (
 
   async function create(spec: SandboxSpec, image: string): Promise<V1Pod> {
     const namespace = config.groupNamespaces[spec.groupId] ?? config.namespace
+    const mounted = (sidekickMount: SidekickMount): V1Pod =>
+      podManifest(spec, image, { ...config, namespace, sidekickMount })
     try {
-      return await pods.create(namespace, podManifest(spec, image, { ...config, namespace }))
+      return await pods.create(namespace, mounted(await mountOf(namespace, mounted('image'))))
     } catch (error) {
       if (!isConflict(error)) throw refusedPod(error, namespace) ?? unavailable(error)
       const other = await pods.find(namespace, podName(spec))

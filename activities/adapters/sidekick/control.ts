@@ -104,6 +104,9 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
         return await readJson<{ entries: number }>(answer)
       } catch (error) {
         if (signal.aborted) throw signal.reason
+        // Nothing is lost or to be saved: what was saved needs a larger disk.
+        if (isRefusal(error, 'no_space'))
+          throw new DormouseError('FilesystemTooLarge', error.message, error.details)
         throw stream.errored ?? (await Promise.race([source, sleep(0)])) ?? unreachable(error)
       } finally {
         void connection.client.destroy()

@@ -37,12 +37,13 @@ export const openSuiteNamespace = async (): Promise<SuiteNamespace> => {
     runtimeClass: 'gvisor',
     baseImage: process.env['DORMOUSE_KUBERNETES_BASE_IMAGE'] ?? BASE_IMAGE,
     sidekickImage: process.env['DORMOUSE_KUBERNETES_SIDEKICK_IMAGE'] ?? SIDEKICK_IMAGE,
-    sidekickMount: process.env['DORMOUSE_KUBERNETES_SIDEKICK_MOUNT'] === 'image' ? 'image' : 'copy',
+    sidekickMount: 'auto',
     imagePullPolicy: 'Never',
     imagePullSecrets: [],
     canaries: [],
     requestPercent: 10,
     saveGraceSeconds: 60,
+    treeStorageClass: '',
   } as const
   return {
     cluster,
