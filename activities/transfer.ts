@@ -9,6 +9,7 @@ import type { ManifestPart } from '../records/manifest.ts'
 import type { SaveSummary } from '../sidekick/protocol.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import type { PackageReader } from './installed-packages.ts'
+import { inPieces } from './pieces.ts'
 import type { ObjectStore } from './ports.ts'
 
 export interface TransferredPart {
@@ -102,13 +103,17 @@ export const transfer = async (
 const UPLOAD_BUFFER_BYTES = 4 * 1024 * 1024
 const ignore = (): void => undefined
 
+/** Sockets give 16 KiB at most; each handover to the decoder's thread costs more than hashing those. */
+const PIECE_BYTES = 256 * 1024
+const DECODED_BYTES = 1024 * 1024
+
 /** A tar ends in two blocks of zeros. */
 const END_MARKER_BYTES = 1024
 
 /** Counts, hashes, decodes and lists what passes; the decoder's pace holds back the stream. */
 const createMeter = (packages: PackageReader | undefined) => {
   const hash = createHash('sha256')
-  const decoder = zlib.createZstdDecompress()
+  const decoder = zlib.createZstdDecompress({ chunkSize: DECODED_BYTES })
   const untar = extract()
   decoder.on('error', ignore)
   untar.on('error', ignore)
@@ -152,7 +157,7 @@ const createMeter = (packages: PackageReader | undefined) => {
     decodedWhole,
     async *through(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
       try {
-        for await (const chunk of source) {
+        for await (const chunk of inPieces(source, PIECE_BYTES)) {
           hash.update(chunk)
           bytes += chunk.length
           const room = decoder.write(chunk)

@@ -7,6 +7,7 @@ import { writeSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { pack, type Pack } from 'tar-stream'
+import { inBatches } from './batches.ts'
 import { changesBetween, type BaseScan } from './delta.ts'
 import { appendEntry, type EntrySource, putPieces } from './archive-entry.ts'
 import { readIndex } from './index-file.ts'
@@ -58,7 +59,9 @@ export const writeArchive = async (
   writing.catch((error: unknown) => failed.abort(error))
   try {
     await pipeline(
-      Readable.from(inBatches(tar as unknown as AsyncIterable<Buffer>), { objectMode: false }),
+      Readable.from(inBatches(tar as unknown as AsyncIterable<Buffer>, BATCH_BYTES), {
+        objectMode: false,
+      }),
       compressor(),
       async (compressed: AsyncIterable<Buffer>) => {
         for await (const chunk of compressed) await output.write(chunk)
@@ -146,21 +149,3 @@ const REMOVED_LIST_ENTRY = {
 } as const
 
 const read = (index: SavedIndex): Generator<TreeEntry> => readIndex(index.fd, index.lengthBytes)
-
-/** Many small pieces as few large ones: each costs zstd a trip to its thread. */
-async function* inBatches(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  let batch = Buffer.allocUnsafeSlow(BATCH_BYTES)
-  let used = 0
-  for await (const piece of pieces) {
-    for (let from = 0; from < piece.length;) {
-      const copied = piece.copy(batch, used, from)
-      from += copied
-      used += copied
-      if (used < BATCH_BYTES) continue
-      yield batch
-      batch = Buffer.allocUnsafeSlow(BATCH_BYTES)
-      used = 0
-    }
-  }
-  yield batch.subarray(0, used)
-}

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SidekickContext } from '../context.ts'
 import { Failure } from '../errors.ts'
 import type { ArchiveRequest, SaveSummary } from '../protocol.ts'
+import { inBatches } from './batches.ts'
 import type { Freezer } from './freezer.ts'
 import { SaveLedger } from './ledger.ts'
 import { SaveThread, type Running } from './save-thread.ts'
@@ -192,9 +193,13 @@ interface UnderWay {
 }
 
 /** A sender that breaks off must end the task, or it would wait for ever. */
+/** A socket gives 16 KiB at most. */
+const FED_BYTES = 256 * 1024
+
 const feed = async (running: Running<'restore'>, body: AsyncIterable<Buffer>): Promise<void> => {
   try {
-    for await (const chunk of body) await Promise.race([running.send(chunk), running.result])
+    for await (const batch of inBatches(body, FED_BYTES))
+      await Promise.race([running.send(batch), running.result])
     running.end()
   } catch (error) {
     running.abort(error instanceof Failure ? error : new Failure('invalid', 'The part broke off.'))

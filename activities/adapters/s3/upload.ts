@@ -9,6 +9,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import { DormouseError } from '../../../workflows/errors.ts'
+import { inPieces } from '../../pieces.ts'
 
 export const PART_BYTES = 8 * 1024 * 1024
 /** Memory of one upload is at most this and one more, times PART_BYTES. */
@@ -29,7 +30,7 @@ export const upload = async (
   body: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<number> => {
-  const parts = inParts(body)[Symbol.asyncIterator]()
+  const parts = inPieces(body, PART_BYTES)[Symbol.asyncIterator]()
   const first = await parts.next()
   const firstPart = first.done === true ? Buffer.alloc(0) : first.value
   if (firstPart.length < PART_BYTES) {
@@ -121,24 +122,6 @@ const putParts = async (
       .catch(() => undefined)
     throw failed.signal.reason ?? error
   }
-}
-
-async function* inParts(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  let chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    for (let from = 0; from < chunk.length;) {
-      const piece = chunk.subarray(from, from + PART_BYTES - size)
-      chunks.push(piece)
-      size += piece.length
-      from += piece.length
-      if (size < PART_BYTES) continue
-      yield Buffer.concat(chunks, size)
-      chunks = []
-      size = 0
-    }
-  }
-  if (size > 0) yield Buffer.concat(chunks, size)
 }
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('base64')
