@@ -72,7 +72,7 @@ export const tryWallMet = async ({
 }: Pick<ControlDeps, 'db' | 'runtime' | 'sidekick' | 'ticketKeys'>): Promise<boolean> => {
   const met = await wallMet(db)
   if (met === undefined) return false
-  const { cpuMillis, memoryBytes, pids } = TIERS.tiny
+  const { cpuMillis, memoryBytes, pids, maxBytes } = TIERS.tiny
   const ref = { computeId: newId(), generation: 1 }
   try {
     const { address } = await runtime.ensure({
@@ -80,7 +80,7 @@ export const tryWallMet = async ({
       groupId: met.group_id ?? 'none',
       image: { name: 'base', digest: 'base' },
       network: 'shared',
-      ...{ cpuMillis: cpuMillis.limit, memoryBytes: memoryBytes.limit, pids },
+      ...{ cpuMillis: cpuMillis.limit, memoryBytes: memoryBytes.limit, pids, treeBytes: maxBytes },
       requests: { cpuMillis: cpuMillis.request, memoryBytes: memoryBytes.request },
     })
     const { fingerprint } = await sidekick.hello(address, HELLO_WITHIN_MS)

@@ -190,6 +190,7 @@ describe('an account of the platform', () => {
     ['worker', 'update', 'leases', 'system'],
     ['data-worker', 'create', 'pods', 'computes'],
     ['data-worker', 'list', 'pods', 'computes'],
+    ['data-worker', 'delete', 'pods', 'system'],
     ['observer', 'delete', 'pods', 'computes'],
     ['observer', 'create', 'pods', 'computes'],
     ['observer', 'get', 'secrets', 'system'],
