@@ -16,6 +16,7 @@ import { registerGroups } from './groups/routes.ts'
 import { registerHardening, requestId } from './hardening.ts'
 import { registerHealth } from './health.ts'
 import { registerImages } from './images/routes.ts'
+import { registerRequestLog } from './logging.ts'
 import { registerMetrics } from './metrics.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerPlatform } from './platform.ts'
@@ -35,6 +36,8 @@ export const buildApp = async (
   const app: App = fastify({
     logger: logger as NonNullable<typeof logger>,
     genReqId: requestId,
+    // registerRequestLog writes one line instead of two.
+    disableRequestLogging: true,
     // Addresses that do not decode never reach a route.
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply),
     trustProxy: deps.config.trustedProxies.length === 0 ? false : [...deps.config.trustedProxies],
@@ -48,6 +51,7 @@ export const buildApp = async (
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   app.removeContentTypeParser('text/plain')
 
+  registerRequestLog(app)
   registerProblems(app)
   await registerHardening(app, deps.config)
   const routes = registerPolicies(app, deps)

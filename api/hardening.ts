@@ -1,7 +1,7 @@
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
+import helmet from 'helmet'
 import { newId } from '../records/ids.ts'
 import type { ApiConfig } from '../config/config.ts'
 import { DormouseError } from '../workflows/errors.ts'
@@ -38,7 +38,8 @@ export const registerHardening = async (app: App, config: ApiConfig): Promise<vo
   })
   const gateway = new URL(config.gatewayOrigin)
   const sockets = `${gateway.protocol === 'https:' ? 'wss' : 'ws'}://${gateway.host}`
-  await app.register(helmet, {
+  // Made once; @fastify/helmet would make it for every request.
+  const protect = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
@@ -60,6 +61,9 @@ export const registerHardening = async (app: App, config: ApiConfig): Promise<vo
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },
   })
+  app.addHook('onRequest', (request, reply, next) =>
+    protect(request.raw, reply.raw, (error) => next(error as Error | undefined)),
+  )
   await app.register(rateLimit, {
     max: config.rateLimitPerMinute,
     timeWindow: 60_000,

@@ -22,6 +22,7 @@ export const findUserPrincipal = async (
   login: { readonly userId: string; readonly sessionId: string },
 ): Promise<Principal | undefined> => {
   const { rows } = await sql<UserRecord>`
+    /* prepared: login */
     select ${userColumns} from users u join groups personal on personal.personal_of = u.id
     where u.id = ${login.userId} and u.disabled_at is null
       and exists (select 1 from refresh_tokens r where r.family_id = ${login.sessionId}
@@ -43,6 +44,7 @@ export const findKeyRecord = async (db: Queryable, id: string): Promise<KeyRecor
   const { rows } = await sql<
     UserRecord & { secret_sha256: Buffer; group_id: string; last_used_at: Date | null }
   >`
+    /* prepared: api-key */
     select ${userColumns}, k.secret_sha256, k.group_id, k.last_used_at
     from api_keys k join users u on u.id = k.user_id
       join groups personal on personal.personal_of = u.id

@@ -226,7 +226,8 @@ const tryKill = (pid: number): void => {
 }
 
 const answers = async (url: string, child: ChildProcess, logDir: string): Promise<void> => {
-  const deadline = Date.now() + 30_000
+  // A hang is a failure; a busy machine, whose database is being cut off as well, is not.
+  const deadline = Date.now() + 120_000
   while (Date.now() < deadline) {
     if (child.exitCode !== null) break
     const ok = await fetch(url).then(
