@@ -6,8 +6,8 @@ import type { App, AppDeps } from './deps.ts'
 
 const COUNTED_EVERY_MS = 5_000
 
-/** Request durations by route, computes by group and state. For the scraper's token, or this machine. */
-export const registerMetrics = (app: App, { db, metrics, config }: AppDeps): void => {
+/** Request durations by route, computes by group and state, walls. For the scraper's token, or this machine. */
+export const registerMetrics = (app: App, { db, metrics, config, walls }: AppDeps): void => {
   const durations = new Histogram({
     name: 'dormouse_http_request_duration_seconds',
     help: 'Requests by route, method and status',
@@ -47,6 +47,19 @@ export const registerMetrics = (app: App, { db, metrics, config }: AppDeps): voi
       computes.reset()
       for (const row of rows)
         computes.set({ group: row.group_id, state: row.state }, Number(row.count))
+    },
+  })
+
+  new Gauge({
+    name: 'dormouse_wall_holds',
+    help: '1: this wall around computes holds; 0: it does not, see /readyz',
+    labelNames: ['part'],
+    registers: [metrics],
+    async collect() {
+      const all = await walls().catch(() => undefined)
+      if (all === undefined) return
+      this.reset()
+      for (const { part, holds } of all) this.set({ part }, holds ? 1 : 0)
     },
   })
 

@@ -43,7 +43,9 @@ describe('the chart, installed', () => {
     const scrape = (authorization: string) =>
       fetch(`${installed.apiUrl}/metrics`, { headers: { authorization } })
     const answer = await scrape(`Bearer ${token}`)
-    expect(await answer.text()).toContain('dormouse_computes')
+    const said = await answer.text()
+    expect(said).toContain('dormouse_computes')
+    expect(said).toContain('dormouse_wall_holds{part="admission-policy"} 1')
     expect((await scrape('Bearer other')).status).toBe(403)
   })
 

@@ -1,7 +1,7 @@
 /** Programs that only look after the chart, built once into the cache: helm, and kubeconform for its schemas. */
 import path from 'node:path'
 import type { Board } from '../local/board.ts'
-import { fillOnce, isExecutable } from '../local/cache.ts'
+import { fillOnce, isExecutable, onPath } from '../local/cache.ts'
 import { partDir } from './binaries.ts'
 import { buildWithGo } from './go-build.ts'
 import type { GoPart } from './versions.ts'
@@ -37,6 +37,13 @@ const TOOLS = {
 } as const satisfies Record<string, GoPart>
 
 export type ToolName = keyof typeof TOOLS
+
+/** The project's own; where none was built here, the one on PATH, which may be newer. */
+export const helmProgram = async (board: Board): Promise<string> => {
+  const ours = path.join(partDir(TOOLS.helm), 'helm')
+  const other = (await isExecutable(ours)) ? undefined : await onPath('helm')
+  return other ?? obtainTool('helm', board)
+}
 
 /** Path of the program; builds it, with progress on `board`, if this version was never built here. */
 export const obtainTool = async (name: ToolName, board: Board): Promise<string> => {

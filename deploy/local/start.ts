@@ -100,7 +100,7 @@ const bringUp = async (
     ...{ home, distDir: DIST, secrets, ports, firstLogin },
     servers: { ...servers.env, ...cluster, DORMOUSE_RUNTIME: runtime },
   })
-  if (runtime === 'kubernetes') await board.during('cluster', () => prepareCluster(env))
+  if (runtime === 'kubernetes') await board.during('cluster', () => prepareCluster(env, board))
   const services = openServices({ env, distDir: DIST, processes, board })
   // The API needs no more than the database to come up: it does so beside the slower servers.
   const first = servers.database.then(() => services.startApi())

@@ -1,9 +1,13 @@
 /** For suites: a workload namespace with the chart's walls, and nothing of the platform. */
-import { openBoard } from '../../deploy/local/board.ts'
-import { runTool } from '../../deploy/local/run-tool.ts'
 import { kubectl as kubectlOf } from '../../deploy/cluster/kubectl.ts'
-import { obtainTool } from '../../deploy/cluster/tools.ts'
-import { rootDir } from '../../deploy/root-dir.ts'
+import {
+  admissionPolicyOf,
+  helm as helmOf,
+  installWalls,
+  removeRelease as removeReleaseOf,
+  WALLS,
+} from '../../deploy/chart/walls.ts'
+import { openBoard, type Board } from '../../deploy/local/board.ts'
 
 export interface Workloads {
   readonly namespace: string
@@ -12,8 +16,6 @@ export interface Workloads {
   /** Removes the namespace, its system namespace and what the chart made outside of both. */
   end(): Promise<void>
 }
-
-export const CHART = `${rootDir()}/deploy/chart`
 
 /**
  * Installs the chart's isolation: the namespace with Pod Security, policies, quota, disruption budget,
@@ -31,51 +33,38 @@ export const installWorkloads = async (
 ): Promise<Workloads> => {
   const { installation = namespace, hosts = [], values = {} } = options
   const system = `${namespace}-system`
-  const own = (values['workloads'] ?? {}) as Record<string, unknown>
-  await helm([
-    ...['upgrade', '--install', 'walls', CHART, '--namespace', system, '--create-namespace'],
-    ...settings({
-      ...values,
-      platform: { enabled: false },
-      workloads: { namespace, installation, ingress: { cidrs: hosts }, ...own },
-    }),
-  ])
+  const workloads = { ingress: { cidrs: hosts }, ...(values['workloads'] as object | undefined) }
+  const walls = { namespace, systemNamespace: system, installation }
+  await withBoard((board) => installWalls({ ...walls, values: { ...values, workloads } }, board))
   return {
     namespace,
-    admissionPolicy: admissionPolicy('walls', system),
-    end: () => removeRelease('walls', system, [namespace, system]),
+    admissionPolicy: admissionPolicyOf(WALLS, system),
+    end: () => removeRelease(WALLS, system, [namespace, system]),
   }
 }
 
-/** Uninstalls, and removes what the chart keeps for the sake of unsaved computes. */
-export const removeRelease = async (
+/** With all that the chart keeps for the sake of unsaved computes. */
+export const removeRelease = (
   release: string,
-  system: string,
+  systemNamespace: string,
   namespaces: readonly string[],
-): Promise<void> => {
-  await helm(['uninstall', release, '--namespace', system, '--ignore-not-found'])
-  const kept = 'validatingadmissionpolicybinding,validatingadmissionpolicy'
-  await kubectl(['delete', kept, '--ignore-not-found', admissionPolicy(release, system)])
-  await kubectl(['delete', 'namespace', '--ignore-not-found', '--wait=false', ...namespaces])
-}
+): Promise<void> =>
+  withBoard((board) =>
+    removeReleaseOf(release, { systemNamespace, namespaces }, board, kubeconfig()),
+  )
 
-/** As the chart names what stands outside every namespace. */
-const admissionPolicy = (release: string, system: string): string =>
-  `${system}-${release.includes('dormouse') ? release : `${release}-dormouse`}-computes`
+export const helm = (args: readonly string[]): Promise<string> =>
+  withBoard((board) => helmOf(args, board))
 
-/** As arguments of helm: every value is JSON, so that none is read as a path or a list. */
-export const settings = (values: Readonly<Record<string, unknown>>): readonly string[] =>
-  Object.entries(values).flatMap(([name, value]) => [
-    '--set-json',
-    `${name}=${JSON.stringify(value)}`,
-  ])
-
-export const helm = async (args: readonly string[]): Promise<string> => {
+const withBoard = async <T>(work: (board: Board) => Promise<T>): Promise<T> => {
   const board = openBoard()
-  const program = await obtainTool('helm', board)
-  board.close()
-  return runTool(program, args)
+  try {
+    return await work(board)
+  } finally {
+    board.close()
+  }
 }
 
-export const kubectl = (args: readonly string[]): Promise<string> =>
-  kubectlOf(process.env['KUBECONFIG'] ?? '', args)
+export const kubectl = (args: readonly string[]): Promise<string> => kubectlOf(kubeconfig(), args)
+
+const kubeconfig = (): string => process.env['KUBECONFIG'] ?? ''

@@ -8,6 +8,9 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openClient, type Client } from '../../../sdk/client.ts'
 import { noAuth, staticToken, type Auth } from '../../../sdk/http.ts'
+import { placesOf } from '../../cluster/places.ts'
+import { openBoard } from '../board.ts'
+import { leaveCluster } from '../computes-in-cluster.ts'
 import { homeDir } from '../home.ts'
 import { choosePorts } from '../ports.ts'
 import { WISHES } from '../wishes.ts'
@@ -52,6 +55,8 @@ const startOwn = async (runtime: string): Promise<DemoStack> => {
       env: {
         ...process.env,
         DORMOUSE_HOME: home,
+        // Its own home has no cluster; the one that cluster:up started is in the caller's.
+        DORMOUSE_CLUSTER_DIR: placesOf().state,
         DORMOUSE_FIRST_EMAIL: login.email,
         DORMOUSE_FIRST_PASSWORD: login.password,
         ...Object.fromEntries(
@@ -68,6 +73,7 @@ const startOwn = async (runtime: string): Promise<DemoStack> => {
   child.stderr.pipe(log)
   const stop = async () => {
     await ended(child)
+    if (runtime === 'kubernetes') await leave(home)
     await rm(home, { recursive: true, force: true })
   }
   const apiOrigin = `http://127.0.0.1:${ports.api}`
@@ -90,6 +96,11 @@ const startOwn = async (runtime: string): Promise<DemoStack> => {
     await stop()
     throw error
   }
+}
+
+const leave = async (home: string): Promise<void> => {
+  const board = openBoard()
+  await leaveCluster(home, board).finally(() => board.close())
 }
 
 const answers = (origin: string): Promise<boolean> =>
