@@ -87,11 +87,11 @@ describe('the end of a pod', () => {
   it('of a pod on a node nobody hears of is not known', () => {
     const silent = pod({
       phase: 'Running',
-      conditions: [condition('Ready', 'False', 'NodeNotReady'), scheduled],
+      conditions: [condition('Ready', 'False'), scheduled],
       containerStatuses: [container({ running: { startedAt: finishedAt } })],
     })
     expect(endOf(silent)).toBeUndefined()
-    expect([isCutOff(silent), isCutOff(RUNNING)]).toEqual([true, false])
+    expect([isCutOff(silent), isCutOff(RUNNING), isCutOff(STARTING)]).toEqual([true, false, false])
   })
 })
 

@@ -34,9 +34,14 @@ export const endOf = (pod: V1Pod): Ended | undefined => {
   return { because: 'lost', atMs, message }
 }
 
-/** Its node has not been heard of: what runs there is cut off, and may still run. */
-export const isCutOff = (pod: V1Pod): boolean =>
-  condition(pod, 'Ready')?.reason === 'NodeNotReady' || pod.status?.reason === 'NodeLost'
+/**
+ * Its node has not been heard of: what runs there is cut off, and may still run. A kubelet always says
+ * why a pod is not ready; the control plane, which takes it back in its stead, does not.
+ */
+export const isCutOff = (pod: V1Pod): boolean => {
+  const ready = condition(pod, 'Ready')
+  return (ready?.status === 'False' && !ready.reason) || pod.status?.reason === 'NodeLost'
+}
 
 /** Asked of a pod that should come up. */
 export const troubleOf = (pod: V1Pod): Trouble | undefined => {

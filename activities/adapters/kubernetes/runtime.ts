@@ -151,15 +151,24 @@ export const createKubernetesRuntime = (
   }
 
   async function endWhole(pod: V1Pod): Promise<void> {
-    if (await pods.remove(pod, END_SECONDS, GONE_WITHIN_MS)) return
-    const name = `${pod.metadata?.namespace}/${pod.metadata?.name}`
     // Nobody is left who could confirm its end; what it still writes is refused by epoch.
-    if (await isNodeGone(cluster, pod)) {
-      if (await pods.remove(pod, 0, GONE_WITHIN_MS)) return
-    }
-    throw new DormouseError('Unavailable', `pod ${name} was told to end and is still there`)
+    if (isCutOff(pod) && (await isNodeGone(cluster, pod))) return endByForce(pod)
+    if (await pods.remove(pod, END_SECONDS, GONE_WITHIN_MS)) return
+    // Its node may have gone meanwhile.
+    if (await isNodeGone(cluster, pod)) return endByForce(pod)
+    throw stillThere(pod)
+  }
+
+  async function endByForce(pod: V1Pod): Promise<void> {
+    if (!(await pods.remove(pod, 0, GONE_WITHIN_MS))) throw stillThere(pod)
   }
 }
+
+const stillThere = ({ metadata }: V1Pod): DormouseError =>
+  new DormouseError(
+    'Unavailable',
+    `pod ${metadata?.namespace}/${metadata?.name} was told to end and is still there`,
+  )
 
 const namespacesOf = (config: KubernetesRuntimeConfig): readonly string[] => [
   ...new Set([config.namespace, ...Object.values(config.groupNamespaces)]),
