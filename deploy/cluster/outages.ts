@@ -3,10 +3,11 @@
  * machine; errors say so where KUBECONFIG names another.
  */
 import { trySignal } from '../local/proc.ts'
+import { runTool } from '../local/run-tool.ts'
 import { programsDir } from './binaries.ts'
 import { componentsOf, type ComponentName } from './components.ts'
 import { processes } from './leftovers.ts'
-import { givenKubeconfig, placesOf, type Places } from './places.ts'
+import { givenKubeconfig, placesOf, POD_NETWORK, type Places } from './places.ts'
 import { killMarked, runningMark } from './processes.ts'
 import { startNode, startReady } from './start-node.ts'
 
@@ -38,12 +39,29 @@ export const startMissing = (): Promise<void> => startNode(ownPlaces(), programs
 /** SIGKILL of the gVisor process that a pod runs in; false: there is none now. */
 export const killSandbox = async (namespace: string, pod: string): Promise<boolean> => {
   ownPlaces()
-  const found = (await processes()).find(
+  const pid = await sandboxPid(namespace, pod)
+  if (pid !== undefined) trySignal(pid, 'SIGKILL')
+  return pid !== undefined
+}
+
+/** Of the gVisor process that a pod runs in, whatever the API says of the pod. */
+export const sandboxPid = async (namespace: string, pod: string): Promise<number | undefined> =>
+  (await processes()).find(
     ({ argv }) =>
       argv[0] === 'runsc-sandbox' && argv.some((word) => word.includes(`/${namespace}_${pod}_`)),
-  )
-  if (found !== undefined) trySignal(found.pid, 'SIGKILL')
-  return found !== undefined
+  )?.pid
+
+/** Nothing goes from this machine to that address any more; answers what undoes it, as often as wanted. */
+export const cutOff = async (ip: string): Promise<() => Promise<void>> => {
+  ownPlaces()
+  // By this comment cluster:down finds what a test that was killed left behind.
+  const rule = ['OUTPUT', '-d', ip, '-m', 'comment', '--comment', POD_NETWORK, '-j', 'DROP']
+  await runTool('iptables', ['--wait', '--insert', ...rule])
+  let isCut = true
+  return async () => {
+    if (isCut) await runTool('iptables', ['--wait', '--delete', ...rule])
+    isCut = false
+  }
 }
 
 const ownPlaces = (): Places => {
