@@ -33,6 +33,13 @@ const count = (env: Env, name: string, fallback: number): number => {
   return value
 }
 
+const whole = (env: Env, name: string): number => {
+  const value = Number(env[name] || 0)
+  if (!Number.isInteger(value) || value < 0)
+    throw new Error(`${name} must be a whole number from 0, not "${env[name]}"`)
+  return value
+}
+
 const list = (env: Env, name: string): readonly string[] =>
   (env[name] ?? '')
     .split(',')
@@ -220,6 +227,8 @@ export const kubernetesRuntimeConfig = (env: Env) => ({
   saveGraceSeconds: count(env, 'DORMOUSE_KUBERNETES_SAVE_GRACE_SECONDS', 600),
   /** Class of volumes for the trees of computes, sized by tier; '': the node's disk. */
   treeStorageClass: env['DORMOUSE_KUBERNETES_TREE_STORAGE_CLASS'] ?? '',
+  /** Size of the volume of that class for /tmp; 0: the node's disk. */
+  scratchMib: whole(env, 'DORMOUSE_KUBERNETES_SCRATCH_MIB'),
 })
 
 export const timings = (env: Env): Timings => ({

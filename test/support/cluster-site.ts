@@ -34,7 +34,8 @@ export const clusterSite = async (
         process.env['DORMOUSE_KUBERNETES_BASE_IMAGE'] ?? 'docker.io/dormouse/base:dev',
       DORMOUSE_KUBERNETES_SIDEKICK_IMAGE:
         process.env['DORMOUSE_KUBERNETES_SIDEKICK_IMAGE'] ?? 'docker.io/dormouse/sidekick:dev',
-      DORMOUSE_KUBERNETES_SIDEKICK_MOUNT: 'auto',
+      DORMOUSE_KUBERNETES_SIDEKICK_MOUNT:
+        process.env['DORMOUSE_KUBERNETES_SIDEKICK_MOUNT'] ?? 'auto',
       DORMOUSE_KUBERNETES_IMAGE_PULL_POLICY: 'Never',
       // twenty computes share one small node
       DORMOUSE_KUBERNETES_REQUEST_PERCENT: '2',

@@ -16,6 +16,7 @@ const SHAPE: PodShape = {
   requestPercent: 100,
   saveGraceSeconds: 600,
   treeStorageClass: '',
+  scratchMib: 0,
 }
 const spec: SandboxSpec = { ...anySpec(), image: { name: 'base', digest: 'base' }, generation: 7 }
 const made = (more: Partial<PodShape> = {}, of: SandboxSpec = spec) =>
@@ -92,6 +93,11 @@ describe('the pod of a sandbox', () => {
     ])
     // What a save notes for itself must not need room on a disk that is full.
     expect(mounts.find(({ mountPath }) => mountPath === '/tmp')?.name).toBe('tmp')
+    expect(pod?.volumes?.find(({ name }) => name === 'tmp')?.emptyDir).toEqual({})
+    const scratch = made({ treeStorageClass: 'fast', scratchMib: 512 }).spec?.volumes
+    expect(
+      scratch?.find(({ name }) => name === 'tmp')?.ephemeral?.volumeClaimTemplate?.spec.resources,
+    ).toEqual({ requests: { storage: String(2 ** 29) } })
   })
 
   it('limits what the tier says, and asks for the percentage of what the tier sets aside', () => {

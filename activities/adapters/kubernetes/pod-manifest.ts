@@ -25,6 +25,8 @@ export interface PodShape {
    * no other pod's concern. '': the node's own disk, without a size.
    */
   readonly treeStorageClass: string
+  /** Of the volume of that class that /tmp is on; 0, or without a class: the node's own disk. */
+  readonly scratchMib: number
 }
 
 const SIDEKICK_IN_IMAGE = '/sidekick'
@@ -88,7 +90,7 @@ export const podManifest = (spec: SandboxSpec, image: string, shape: PodShape): 
     volumes: [
       ...treeVolumes(spec, shape),
       // Never beside the trees: what a save notes for itself stands here, also when their disk is full.
-      { name: 'tmp', emptyDir: {} },
+      scratchVolume(shape),
       sidekickVolume(shape),
     ],
   },
@@ -125,7 +127,7 @@ const compute = (spec: SandboxSpec, image: string, shape: PodShape): V1Container
         ? { name, mountPath }
         : { name: TREE_VOLUME, mountPath, subPath: name },
     ),
-    { name: 'tmp', mountPath: '/tmp' },
+    { name: SCRATCH, mountPath: '/tmp', ...(isSized(shape) ? { subPath: SCRATCH } : {}) },
     { name: 'sidekick', mountPath: SIDEKICK, readOnly: true },
   ],
 })
@@ -139,13 +141,24 @@ const TREE_VOLUME = 'trees'
 
 const treeVolumes = (spec: SandboxSpec, { treeStorageClass }: PodShape): V1Volume[] => {
   if (treeStorageClass === '') return TREES.map(({ name }) => ({ name, emptyDir: {} }))
-  const claim = {
-    storageClassName: treeStorageClass,
-    accessModes: ['ReadWriteOnce'],
-    resources: { requests: { storage: String(spec.treeBytes) } },
-  }
-  // The claim is the pod's own and goes with it: nothing to find, to sweep or to leak.
-  return [{ name: TREE_VOLUME, ephemeral: { volumeClaimTemplate: { spec: claim } } }]
+  return [ownVolume(TREE_VOLUME, treeStorageClass, spec.treeBytes)]
+}
+
+const SCRATCH = 'tmp'
+
+const isSized = ({ treeStorageClass, scratchMib }: PodShape): boolean =>
+  treeStorageClass !== '' && scratchMib > 0
+
+const scratchVolume = (shape: PodShape): V1Volume =>
+  isSized(shape)
+    ? ownVolume(SCRATCH, shape.treeStorageClass, shape.scratchMib * MIB)
+    : { name: SCRATCH, emptyDir: {} }
+
+/** Its claim is the pod's own and goes with it: nothing to find, to sweep or to leak. */
+const ownVolume = (name: string, storageClassName: string, sizeBytes: number): V1Volume => {
+  const resources = { requests: { storage: String(sizeBytes) } }
+  const spec = { storageClassName, accessModes: ['ReadWriteOnce'], resources }
+  return { name, ephemeral: { volumeClaimTemplate: { spec } } }
 }
 
 const copySidekick = (shape: PodShape): V1Container => ({

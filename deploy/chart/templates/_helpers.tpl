@@ -113,6 +113,7 @@ dormouse.dev/installation: {{ .Values.workloads.installation }}
 - { name: DORMOUSE_KUBERNETES_IMAGE_PULL_SECRETS, value: {{ join "," .Values.image.pullSecrets | quote }} }
 - { name: DORMOUSE_KUBERNETES_REQUEST_PERCENT, value: {{ .Values.workloads.requestPercent | quote }} }
 - { name: DORMOUSE_KUBERNETES_TREE_STORAGE_CLASS, value: {{ (.Values.workloads.trees).storageClass | default "" | quote }} }
+- { name: DORMOUSE_KUBERNETES_SCRATCH_MIB, value: {{ (.Values.workloads.trees).scratchMib | default 0 | quote }} }
 {{- with .Values.workloads.canaries }}
 - { name: DORMOUSE_KUBERNETES_CANARIES, value: {{ join "," . | quote }} }
 {{- end }}

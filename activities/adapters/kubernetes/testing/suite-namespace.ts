@@ -44,6 +44,7 @@ export const openSuiteNamespace = async (): Promise<SuiteNamespace> => {
     requestPercent: 10,
     saveGraceSeconds: 60,
     treeStorageClass: '',
+    scratchMib: 0,
   } as const
   return {
     cluster,
