@@ -95,6 +95,12 @@ test('to be purged while it runs: nothing is saved that nobody could ever see', 
   await keepHistories('purged', input, await t.histories(input))
 })
 
+test('a release that fails at first is tried again with patience', async () => {
+  const input = await t.up()
+  t.world.fail('release', 'Unavailable', 3, input.computeId)
+  await endsGone(input)
+})
+
 test('a release that takes long is given the patient way', async () => {
   const input = await t.up()
   const release = t.world.hold('release', input.computeId)

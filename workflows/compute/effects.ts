@@ -1,9 +1,9 @@
 /** The activities as the plot calls them: each with its queue, its patience and its line for the operator. */
 import {
   ActivityCancellationType,
-  ActivityFailure,
   proxyActivities,
   proxyLocalActivities,
+  TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow'
 import type { ControlActivities, DataActivities } from '../../activities/contract.ts'
@@ -55,7 +55,8 @@ export const release = async (
     try {
       return await releaseSoon(input)
     } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error
+      // A local activity's failure comes without the wrapper of other activities.
+      if (!(error instanceof TemporalFailure)) throw error
     }
   await releasePatiently(input)
 }

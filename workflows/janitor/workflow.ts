@@ -12,6 +12,7 @@ const { sweep } = proxyActivities<ControlActivities>({
   summary: 'remove orphans, adopt computes without a workflow',
   // A pass that hangs must not hold up the next: the schedule skips while one runs.
   startToCloseTimeout: '5m',
+  heartbeatTimeout: '8s',
   scheduleToCloseTimeout: '10m',
   retry: A_FEW_TIMES,
 })
