@@ -28,7 +28,7 @@ describe('an installation of an earlier commit', () => {
 
   it('is upgraded to this one with computes in every state: terminals are back within 2 s, nothing is lost', async () => {
     const carried = await states.carry(() => installed.upgrade())
-    console.log('upgrade from', from.commit.slice(0, 12), carried)
+    console.log('upgrade from', from.name, carried)
     await states.holds()
     isSoonBack(carried)
   })
