@@ -22,8 +22,14 @@ export const objectsOf = async (stack: Stack): Promise<readonly string[]> => {
   )
 }
 
-/** Of a stack whose computes were all deleted: one line for each thing that should not be there. */
-export const orphansOf = async (stack: Stack): Promise<readonly string[]> => {
+/**
+ * Of a stack whose computes were all deleted: one line for each thing that should not be there.
+ * `untilSwept`: without uploads that a killed data worker left, whose intent the sweeper knows.
+ */
+export const orphansOf = async (
+  stack: Stack,
+  { untilSwept = false }: { readonly untilSwept?: boolean } = {},
+): Promise<readonly string[]> => {
   const namespace = stack.env['DORMOUSE_KUBERNETES_NAMESPACE'] ?? ''
   const { core } = connectCluster(stack.env['KUBECONFIG'])
   const { items: pods } = await core.listNamespacedPod({ namespace })
@@ -33,6 +39,8 @@ export const orphansOf = async (stack: Stack): Promise<readonly string[]> => {
   const store = createS3Store(storeConfig(stack.env))
   const uploads = await store.listUploads('')
   store.close()
+  const parts = await stack.db.selectFrom('parts').select('key').execute()
+  const known = new Set(parts.map(({ key }) => key))
   const generations = await stack.db
     .selectFrom('sandboxes')
     .select(['compute_id', 'generation'])
@@ -41,7 +49,9 @@ export const orphansOf = async (stack: Stack): Promise<readonly string[]> => {
   return [
     ...pods.map((pod) => `pod ${pod.metadata?.name}`),
     ...sandboxes.map(({ pid, argv }) => `process ${pid} ${argv[0]}`),
-    ...uploads.map(({ key }) => `upload of ${key}`),
+    ...uploads
+      .filter(({ key }) => !untilSwept || !known.has(key))
+      .map(({ key }) => `upload of ${key}`),
     ...generations.map((one) => `generation ${one.generation} of ${one.compute_id} is not ended`),
   ]
 }
