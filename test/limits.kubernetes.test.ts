@@ -37,10 +37,11 @@ describe('limits inside a pod', () => {
   })
 
   it('a fork bomb stays within its processes, and ends', async () => {
-    const bomb = 'i=0; while [ $i -lt 400 ]; do sleep 5 & i=$((i+1)); echo $i > /tmp/forked; done'
+    // They sleep for longer than it takes to start them all.
+    const bomb = 'i=0; while [ $i -lt 400 ]; do sleep 20 & i=$((i+1)); echo $i > /tmp/forked; done'
     await visitor.run(id, `sh -c '${bomb}' 2>/dev/null || true`)
     // No program can be started to ask, until they end.
-    await expect.poll(() => visitor.run(id, 'true').catch(String), { timeout: 30_000 }).toBe('')
+    await expect.poll(() => visitor.run(id, 'true').catch(String), { timeout: 60_000 }).toBe('')
     const forked = Number(await visitor.run(id, 'cat /tmp/forked'))
     expect(forked).toBeGreaterThan(100)
     expect(forked).toBeLessThan(256)
