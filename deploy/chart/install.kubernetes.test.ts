@@ -174,6 +174,15 @@ describe('an account of the platform', () => {
       expect(await may('worker', verb, 'pods', installed.computes), verb).toBe(true)
   })
 
+  it('of a worker may ask what the nodes can mount', async () => {
+    expect(await may('worker', 'list', 'nodes', installed.system)).toBe(true)
+  })
+
+  it('of a data worker may end the pod whose files it has saved', async () => {
+    for (const verb of ['get', 'watch', 'delete'])
+      expect(await may('data-worker', verb, 'pods', installed.computes), verb).toBe(true)
+  })
+
   it('of an observer may see pods and nodes, and hold the one Lease', async () => {
     for (const verb of ['list', 'watch'])
       for (const what of ['pods', 'nodes'])
