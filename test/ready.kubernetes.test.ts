@@ -4,7 +4,6 @@ import { chromium } from 'playwright-core'
 import { AppsV1Api, NetworkingV1Api, NodeV1Api } from '@kubernetes/client-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectCluster } from '../activities/adapters/kubernetes/cluster.ts'
-import { isProblem } from '../sdk/problem.ts'
 import { apply } from '../deploy/cluster/kubectl.ts'
 import { imageOf, imagesOf } from '../deploy/chart/testing/installation.ts'
 import { clusterSite } from './support/cluster-site.ts'
@@ -152,10 +151,10 @@ describe('/readyz', () => {
     }
     await networking.deleteCollectionNamespacedNetworkPolicy({ namespace })
     await isRed('network-policy', namespace)
-    const refused = await visitor.client.computes
-      .create({ tier: 'tiny' }, { wait: 60 })
-      .catch((error: unknown) => error)
-    expect(isProblem(refused) ? refused.message : JSON.stringify(refused)).toContain('not hold')
+    const { id } = await visitor.client.computes.create({ tier: 'tiny' })
+    // Told between two tries.
+    const told = async () => (await visitor.client.computes.get(id)).problem?.message ?? ''
+    await expect.poll(told, { timeout: 60_000, interval: 100 }).toContain('not hold')
     await expect.poll(parts, WITHIN).toEqual(['network-enforced', 'network-policy'])
 
     const browser = await chromium.launch({
@@ -189,9 +188,10 @@ describe('/readyz', () => {
     } finally {
       await browser.close()
     }
-    expect(
-      await core.listNamespacedPod({ namespace }).then(({ items }) => items.length),
-    ).toBeLessThan(2)
+    await visitor.until(id, 'running', 90_000)
+    await visitor.client.computes.remove(id, { purge: true, wait: 60 })
+    const pods = async () => (await core.listNamespacedPod({ namespace })).items.length
+    await expect.poll(pods, { timeout: 30_000 }).toBe(0)
   })
 
   it('says so when nobody looks any more', async () => {
