@@ -58,7 +58,7 @@ export const namingTheEnd = async <T>(
     return await work()
   } catch (error) {
     const unanswered = error instanceof DormouseError && error.name === 'SidekickUnreachable'
-    throw unanswered && (await isGone(runtime, target)) ? goneError(target) : error
+    throw unanswered && (await isGone(runtime, target)) ? goneError(target, error) : error
   }
 }
 
@@ -87,5 +87,5 @@ const watchFor = (
   return { signal: AbortSignal.any([from, gone.signal]), stop: () => stopped.abort() }
 }
 
-const goneError = ({ generation }: SandboxRef): DormouseError =>
-  new DormouseError('SandboxGone', `the sandbox of generation ${generation} is gone`)
+const goneError = ({ generation }: SandboxRef, cause?: unknown): DormouseError =>
+  new DormouseError('SandboxGone', `the sandbox of generation ${generation} is gone`, {}, cause)

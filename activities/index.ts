@@ -9,7 +9,7 @@ import { createRecall } from './recall.ts'
 import { createNote, createRecord } from './record.ts'
 import { createRelease } from './release.ts'
 import { createRestore, type RestoreDeps } from './restore.ts'
-import { createSave } from './save.ts'
+import { createSave, type SaveDeps } from './save.ts'
 import { createApplySchedule, createConvergeToSchedule } from './schedule.ts'
 import { createStop } from './stop.ts'
 import { createSweep } from './sweep.ts'
@@ -29,7 +29,7 @@ export const createControlActivities = (deps: ControlDeps): ControlActivities =>
 })
 
 export interface DataDeps extends RestoreDeps {
-  readonly runtime: RestoreDeps['runtime'] & Pick<Runtime, 'inspect'>
+  readonly runtime: RestoreDeps['runtime'] & SaveDeps['runtime'] & Pick<Runtime, 'inspect'>
   /** The signal that ends the activity this is called from. */
   readonly cancellation: () => AbortSignal
 }

@@ -1,8 +1,8 @@
-import { DormouseError } from '../workflows/errors.ts'
 import { appendEvent } from '../records/events.ts'
 import { requireBinding } from './binding.ts'
-import type { ControlActivities, Target } from './contract.ts'
+import type { ControlActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
+import { namingTheEnd } from './end-with-sandbox.ts'
 
 type ProbeDeps = Pick<ControlDeps, 'db' | 'runtime' | 'sidekick'>
 
@@ -10,7 +10,9 @@ export const createProbe =
   (deps: ProbeDeps): ControlActivities['probe'] =>
   async (input) => {
     const { endpoint } = await requireBinding(deps.db, input)
-    const status = await orGone(deps, input, () => deps.sidekick.activity(endpoint, input))
+    const status = await namingTheEnd(deps.runtime, input, () =>
+      deps.sidekick.activity(endpoint, input),
+    )
     return { idleForMs: status.idleForMs, reason: status.reason, dirty: status.dirty }
   }
 
@@ -33,21 +35,6 @@ export const createAnnounce =
     const line = `This compute will be saved and hibernated in ${spoken(inMs)}: ${what}. Extend it to keep it up.`
     await deps.sidekick.notice(endpoint, input, line).catch(() => undefined)
   }
-
-/** A sidekick that does not answer is gone only when the runtime says so. */
-export const orGone = async <T>(
-  { runtime }: Pick<ControlDeps, 'runtime'>,
-  target: Target,
-  ask: () => Promise<T>,
-): Promise<T> => {
-  try {
-    return await ask()
-  } catch (error) {
-    if (!(error instanceof DormouseError) || error.name !== 'SidekickUnreachable') throw error
-    if ((await runtime.inspect(target)) === 'live') throw error
-    throw new DormouseError('SandboxGone', `generation ${target.generation} is gone`, {}, error)
-  }
-}
 
 const spoken = (ms: number): string => {
   const minutes = Math.round(ms / 60_000)

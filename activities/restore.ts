@@ -12,7 +12,7 @@ export interface RestoreDeps {
   readonly db: Db
   readonly store: ObjectStore
   readonly sidekick: SidekickControl
-  readonly runtime: Pick<Runtime, 'markTreeComplete' | 'stop'>
+  readonly runtime: Pick<Runtime, 'markTreeComplete'>
 }
 
 type RestoreInput = Parameters<DataActivities['restore']>[0]
