@@ -1,4 +1,5 @@
 import type { Client } from '../sdk/client.ts'
+import { everyItem } from '../sdk/pages.ts'
 import { isProblem } from '../sdk/problem.ts'
 import type { Compute } from '../sdk/types.ts'
 import { CliError, EXIT } from './exit-codes.ts'
@@ -42,14 +43,8 @@ export const pick = (computes: readonly Compute[], reference: string): Compute =
   return only
 }
 
-export const eachCompute = async function* (
+export const eachCompute = (
   client: Client,
   query: { state?: string; name?: string } = {},
-): AsyncGenerator<Compute, void, undefined> {
-  let cursor: string | undefined
-  do {
-    const page = await client.computes.page({ ...query, limit: 200, ...(cursor && { cursor }) })
-    yield* page.items
-    cursor = page.next_cursor ?? undefined
-  } while (cursor !== undefined)
-}
+): AsyncGenerator<Compute, void, undefined> =>
+  everyItem((page) => client.computes.page({ ...query, ...page }))

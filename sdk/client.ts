@@ -103,7 +103,9 @@ export const openClient = (options: ClientOptions) => {
     },
 
     filesystems: {
-      list: () => api.json<Page<Filesystem>>('GET', '/api/filesystems'),
+      get: (id: string) => api.json<Filesystem>('GET', `/api/filesystems/${id}`),
+      page: (query: { cursor?: string; limit?: number } = {}) =>
+        api.json<Page<Filesystem>>('GET', '/api/filesystems', { query }),
       snapshots: (id: string) =>
         api.json<Page<Snapshot>>('GET', `/api/filesystems/${id}/snapshots`),
       fork: (id: string, fork: { name?: string; snapshot_id?: string } = {}) =>

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { connectCluster } from '../activities/adapters/kubernetes/cluster.ts'
 import {
   cutOff,
@@ -22,12 +22,12 @@ let stack: Stack
 let visitor: Visitor
 let late: HeldUpWorker
 let reconnect = async (): Promise<void> => undefined
-beforeAll(async () => {
+beforeEach(async () => {
   stack = await startStack({ site: clusterSite })
   visitor = await visit(stack)
   late = startHeldUpWorker(stack)
 })
-afterAll(async () => {
+afterEach(async () => {
   await reconnect()
   await restartController()
   await startMissing()
@@ -55,9 +55,7 @@ it(`a node that is not heard of: its computes start elsewhere from their last ch
   await visitor.run(id, 'echo late > tree/late')
   const old = { computeId: id, generation: 1 }
   for (let n = 0; n < PUBLICATIONS; n++) await late.saveHeldUp(old)
-  const headOf = async () =>
-    (await client.filesystems.list()).items.find((one) => one.id === filesystem_id)
-      ?.head_snapshot_id
+  const headOf = async () => (await client.filesystems.get(filesystem_id)).head_snapshot_id
   const head = await headOf()
 
   // The node is not heard of, and does not hear; what runs on it runs on.

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { composeControl } from '../../activities/compose.ts'
 import { orphanKinds } from '../../activities/orphans.ts'
 import { createSweep } from '../../activities/sweep.ts'
+import { everyItem } from '../../sdk/pages.ts'
 import { isProblem } from '../../sdk/problem.ts'
 import { forEachAtOnce } from '../support/at-once.ts'
 import type { CuttableProxy } from '../support/cuttable-proxy.ts'
@@ -143,11 +144,8 @@ const removeWhatUsersWouldRemove = async (
       .some((one) => one.includes(id))
   for (const { id, name } of (await client.images.list()).items)
     if (name.startsWith('image-') && !had(id)) await insist(() => client.images.remove(id))
-  for (let page = await client.filesystems.list(); page.items.some(({ id }) => !had(id));) {
-    for (const { id } of page.items.filter((one) => !had(one.id)))
-      await insist(() => client.filesystems.remove(id, { purge: true }))
-    page = await client.filesystems.list()
-  }
+  for await (const { id } of everyItem(client.filesystems.page))
+    if (!had(id)) await insist(() => client.filesystems.remove(id, { purge: true }))
 }
 
 const loseAnswers = async (proxies: readonly CuttableProxy[], calm: AbortSignal): Promise<void> => {

@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from 'react'
+import { everyItem } from '../../sdk/pages.ts'
 import { isProblem } from '../../sdk/problem.ts'
 import { RESTING, type Compute, type LifeEvent } from '../../sdk/types.ts'
 import { client } from './client.ts'
@@ -101,12 +102,7 @@ const loadNewest = async (): Promise<void> => {
 
 const loadAll = async (): Promise<void> => {
   const computes = new Map<string, Compute>()
-  let cursor: string | undefined
-  do {
-    const page = await client.computes.page({ limit: 200, ...(cursor && { cursor }) })
-    for (const compute of page.items) computes.set(compute.id, compute)
-    cursor = page.next_cursor ?? undefined
-  } while (cursor !== undefined)
+  for await (const compute of everyItem(client.computes.page)) computes.set(compute.id, compute)
   change({ computes, loaded: true })
 }
 

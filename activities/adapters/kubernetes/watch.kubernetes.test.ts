@@ -88,6 +88,7 @@ describe('watching pods of a real cluster', () => {
 
   it('of two that watch one tells; when it stops the other goes on', async () => {
     const others: SandboxSeen[] = []
+    await vi.waitFor(() => expect(watch.standing()).toBe('leading'), { timeout: 5_000 })
     const second = startWatch(others)
     try {
       const [first, next] = [await started(), await started()]
