@@ -16,6 +16,17 @@ const server = createServer((request, response) => {
     setTimeout(() => response.end('data: 2\n\n'), 300)
     return
   }
+  if (request.url === '/who') return response.end(String(request.socket.remotePort))
+  if (request.url === '/one-each') {
+    if (request.socket.used) return request.socket.destroy()
+    request.socket.used = true
+    return response.end('fresh')
+  }
+  if (request.url === '/who-then-end') return response.end(String(request.socket.remotePort), () => setTimeout(() => request.socket.destroy(), 20))
+  if (request.url === '/out-of-turn') {
+    setTimeout(() => request.socket.write('HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\npoisoned'), 20)
+    return response.end(String(request.socket.remotePort))
+  }
   if (request.url === '/cookies') {
     response.writeHead(201, 'Made It', { 'set-cookie': ['a=1', 'b=2'], connection: 'x-hop', 'x-hop': 'gone' })
     return response.end()
@@ -111,6 +122,22 @@ describe('ports', () => {
     expect(answer.status).toBe(201)
     expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2'])
     expect(answer.headers['x-hop']).toBeUndefined()
+  })
+
+  it('keep connections for what may be sent twice, and for nothing else', async () => {
+    const connectionOf = async (path: string, method = 'GET') =>
+      (await sidekick.ask(`/v1/ports/${port}${path}`, { method })).text
+    const first = await connectionOf('/who')
+    expect(await connectionOf('/who')).toBe(first)
+    const [one, other] = [await connectionOf('/who', 'POST'), await connectionOf('/who', 'POST')]
+    expect(new Set([first, one, other]).size).toBe(3)
+    for (const path of ['/who-then-end', '/out-of-turn']) {
+      const gone = await connectionOf(path)
+      await new Promise((done) => setTimeout(done, 100))
+      expect(await connectionOf('/who')).toMatch(/^\d+$/)
+      expect(await connectionOf('/who')).not.toBe(gone)
+    }
+    for (let n = 0; n < 3; n++) expect(await connectionOf('/one-each')).toBe('fresh')
   })
 
   it('stream: the first event is there before the last is made', async () => {

@@ -1,4 +1,4 @@
-import { request as dial, type ClientRequest, type IncomingMessage } from 'node:http'
+import { request as dial, type Agent, type ClientRequest, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errno, Failure } from '../errors.ts'
 import type { HttpCall, SocketCall } from '../router.ts'
@@ -12,13 +12,18 @@ export const proxyHttp = async (
   call: HttpCall,
   listener: Listener,
   touch: () => void,
+  kept: Agent,
 ): Promise<void> => {
   const { request, response } = call
-  const upstream = dialListener(call, listener, ['Connection', 'close'])
+  // What may not be sent twice goes on a connection of its own: a kept one can end just then.
+  let upstream = send(call, listener, isHarmless(request) ? kept : false)
   response.once('close', () => upstream.destroy())
   request.on('data', touch)
-  request.pipe(upstream)
-  const answer = await answered(upstream, listener)
+  const answer = await answered(upstream, listener).catch((error: unknown) => {
+    if (!upstream.reusedSocket || response.destroyed) throw error
+    upstream = send(call, listener, false)
+    return answered(upstream, listener)
+  })
   touch()
   response.writeHead(
     answer.statusCode ?? 502,
@@ -29,6 +34,23 @@ export const proxyHttp = async (
   answer.on('data', touch)
   answer.on('error', () => response.destroy())
   answer.pipe(response)
+}
+
+const isHarmless = ({ method, headers }: IncomingMessage): boolean =>
+  (method === 'GET' || method === 'HEAD') &&
+  headers['transfer-encoding'] === undefined &&
+  headers['content-length'] === undefined
+
+const send = (call: HttpCall, listener: Listener, agent: Agent | false): ClientRequest => {
+  const upstream = dialListener(
+    call,
+    listener,
+    agent === false ? ['Connection', 'close'] : [],
+    agent,
+  )
+  if (agent === false) call.request.pipe(upstream)
+  else upstream.end()
+  return upstream
 }
 
 /** An upgrade (WebSocket or other) to a server in the compute. Errors: no_listener. */
@@ -58,6 +80,7 @@ const dialListener = (
   { request, rest }: HttpCall | SocketCall,
   { host, port }: Listener,
   connection: readonly string[],
+  agent: Agent | false = false,
 ): ClientRequest => {
   const body = request.headers['transfer-encoding'] ? ['Transfer-Encoding', 'chunked'] : []
   const upstream = dial({
@@ -66,7 +89,7 @@ const dialListener = (
     method: request.method,
     path: rest,
     headers: [...requestHeaders(request.rawHeaders), ...connection, ...body],
-    agent: false,
+    agent,
   })
   upstream.setNoDelay(true)
   upstream.on('error', () => {})

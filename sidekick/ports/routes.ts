@@ -1,3 +1,4 @@
+import { Agent } from 'node:http'
 import type { SidekickContext } from '../context.ts'
 import { Failure } from '../errors.ts'
 import type { Router } from '../router.ts'
@@ -5,12 +6,18 @@ import type { Sockets } from '../sockets.ts'
 import type { Listeners } from './listeners.ts'
 import { proxyHttp, proxyUpgrade } from './proxy.ts'
 
+/** Before Node's own servers, at 5 s, and all slower ones end a connection that nobody uses. */
+const IDLE_MS = 4_000
+/** Of each server. Making a connection costs a sandbox more than the request on it. */
+const MAX_KEPT = 16
+
 export const registerPorts = (
   router: Router,
   { activity }: SidekickContext,
   listeners: Listeners,
   sockets: Sockets,
 ): void => {
+  const kept = new Agent({ keepAlive: true, maxFreeSockets: MAX_KEPT, timeout: IDLE_MS })
   const open = { scope: 'use', during: ['open'] } as const
   const touch = (port: number) => () => activity.touch(`port:${port}`)
 
@@ -21,7 +28,7 @@ export const registerPorts = (
   router.on('*', '/v1/ports/:port/*', open, async (call) => {
     const port = parsePort(call.params['port'] ?? '')
     touch(port)()
-    await proxyHttp(call, listeners.find(port), touch(port))
+    await proxyHttp(call, listeners.find(port), touch(port), kept)
   })
 
   router.onUpgrade('/v1/ports/:port/*', open, async (call) => {
