@@ -63,8 +63,8 @@ describe('what goes on with a sandbox that dies without a word', () => {
     const refuses = { retire: () => Promise.reject(new Error('no answer')) }
     const sidekick = refuses as unknown as SidekickControl
     const of = (state: 'gone' | 'live') => endWithSandbox(sidekick, { inspect: async () => state })
-    await expect(of('gone').retire(endpoint, target)).resolves.toBeUndefined()
-    await expect(of('live').retire(endpoint, target)).rejects.toThrow('no answer')
+    await expect(of('gone').retire(endpoint, target, 1)).resolves.toBeUndefined()
+    await expect(of('live').retire(endpoint, target, 1)).rejects.toThrow('no answer')
   })
 
   it('is told apart from a sidekick that does not answer', async () => {

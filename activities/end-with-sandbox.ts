@@ -38,9 +38,9 @@ export const endWithSandbox = (
     const asked = sidekick.restored(endpoint, target, saveId)
     return Promise.race([asked, gone]).finally(watch.stop)
   },
-  async retire(endpoint, target) {
+  async retire(endpoint, target, freeze) {
     try {
-      await sidekick.retire(endpoint, target)
+      await sidekick.retire(endpoint, target, freeze)
     } catch (error) {
       // What is gone writes no more, which is all that this is for.
       if (!(await isGone(runtime, target))) throw error

@@ -2,14 +2,10 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
-import {
-  findFilesystem,
-  findSnapshot,
-  listSnapshots,
-  publishSnapshot,
-} from '../records/filesystems.ts'
+import { findFilesystem, findSnapshot, listSnapshots } from '../records/filesystems.ts'
 import { newId } from '../records/ids.ts'
 import type { Manifest, ManifestPart } from '../records/manifest.ts'
+import { publishSnapshot } from '../records/publications.ts'
 import type { Cause } from '../workflows/compute/contract.ts'
 import { startGround, type Ground } from './testing/ground.ts'
 
@@ -122,13 +118,13 @@ describe('generations and epochs', () => {
         manifest,
         ...over,
       })
-    expect(await publish({})).toBe('published')
+    expect(await publish({})).toEqual({ kind: 'published' })
     const head = (await findFilesystem(ground.db, filesystemId))?.head_snapshot_id ?? null
     const late = Array.from({ length: 100 }, (_, index) =>
       publish(index % 2 === 0 ? { epoch: 1, expectedHead: head } : { expectedHead: null }),
     )
     const outcomes = await Promise.all(late)
-    expect(outcomes.filter((outcome) => outcome === 'refused')).toHaveLength(100)
+    expect(outcomes.filter((outcome) => outcome.kind === 'refused')).toHaveLength(100)
     expect((await findFilesystem(ground.db, filesystemId))?.head_snapshot_id).toBe(head)
     expect(await listSnapshots(ground.db, filesystemId)).toHaveLength(1)
   })

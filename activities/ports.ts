@@ -121,7 +121,7 @@ export interface SidekickControl {
     endpoint: Endpoint,
     target: SandboxRef,
     request: { epoch: number; leaseMs: number; onlyIfIdleForMs?: number },
-  ): Promise<{ frozen: true } | { frozen: false; activity: string }>
+  ): Promise<{ frozen: true; freeze: Freeze } | { frozen: false; activity: string }>
   thaw(endpoint: Endpoint, target: SandboxRef, epoch: number): Promise<void>
   /** Streams a zstd tar; `kind` says whether it is whole or a delta to `baseSaveId`; summary after the stream ended. */
   archive(
@@ -144,9 +144,15 @@ export interface SidekickControl {
     target: SandboxRef,
     saveId: string | null,
   ): Promise<{ entries: number; sizeBytes: number }>
-  /** Closes terminals and sockets with 4410; after a published hibernation, before stop. */
-  retire(endpoint: Endpoint, target: SandboxRef): Promise<void>
+  /**
+   * Closes terminals and sockets with 4410; after a published hibernation, before stop. Refused once
+   * that freeze is over: somebody may have written what was not saved.
+   */
+  retire(endpoint: Endpoint, target: SandboxRef, freeze: Freeze): Promise<void>
 }
+
+/** Which freeze of a sidekick; those of earlier versions do not number theirs. */
+export type Freeze = number | undefined
 
 export interface StoredObject {
   readonly key: string

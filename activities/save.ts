@@ -1,18 +1,17 @@
+import { applyRetention, findSnapshot, type SnapshotRow } from '../records/filesystems.ts'
 import {
-  applyRetention,
-  findSnapshot,
   keepAsFork,
   publishSnapshot,
   type Publication,
-  type SnapshotRow,
-} from '../records/filesystems.ts'
+  type Published,
+} from '../records/publications.ts'
 import { newId } from '../records/ids.ts'
 import type { Db } from '../records/database.ts'
 import type { ManifestPart } from '../records/manifest.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { headOf, requireBinding, type Binding } from './binding.ts'
 import type { DataActivities, SaveOutcome, Target } from './contract.ts'
-import type { ObjectStore, Runtime, SidekickControl } from './ports.ts'
+import type { Freeze, ObjectStore, Runtime, SidekickControl } from './ports.ts'
 import { createStop } from './stop.ts'
 import { transfer, type TransferredPart } from './transfer.ts'
 
@@ -97,26 +96,27 @@ const saveFrozen = async (
     before.dirty || head === undefined
       ? await archive(deps, input, binding, base, signal)
       : undefined
-  const freeze = await sidekick.freeze(endpoint, input, {
+  const frozen = await sidekick.freeze(endpoint, input, {
     epoch: binding.epoch,
     leaseMs: FREEZE_LEASE_MS,
     ...(input.onlyIfIdleForMs === undefined ? {} : { onlyIfIdleForMs: input.onlyIfIdleForMs }),
   })
-  if (!freeze.frozen) return { kind: 'called_off', activity: freeze.activity }
+  if (!frozen.frozen) return { kind: 'called_off', activity: frozen.activity }
+  const { freeze } = frozen
   try {
     const unchanged =
       live === undefined && !(await sidekick.activity(endpoint, input)).dirty && head !== undefined
     if (unchanged) {
-      await staysFrozen(deps, input, binding)
-      await sidekick.retire(endpoint, input)
+      await staysFrozen(deps, input, binding, freeze)
+      await sidekick.retire(endpoint, input, freeze)
       return { kind: 'clean', snapshotId: head.id }
     }
-    const frozen = await archive(deps, input, binding, live?.part.saveId ?? base, signal)
-    await staysFrozen(deps, input, binding)
-    const parts = live === undefined || frozen.part.kind === 'full' ? [frozen] : [live, frozen]
+    const rest = await archive(deps, input, binding, live?.part.saveId ?? base, signal)
+    await staysFrozen(deps, input, binding, freeze)
+    const parts = live === undefined || rest.part.kind === 'full' ? [rest] : [live, rest]
     const outcome = await publish(deps, input, binding, head, parts)
-    // From here the tree is safe; a retired sidekick never thaws, so nothing is written that nobody saves.
-    await sidekick.retire(endpoint, input)
+    // Refused if the freeze ran out meanwhile. A retired sidekick never thaws: nothing is written that nobody saves.
+    await sidekick.retire(endpoint, input, freeze)
     return outcome
   } catch (error) {
     await sidekick.thaw(endpoint, input, binding.epoch).catch(() => undefined)
@@ -125,14 +125,18 @@ const saveFrozen = async (
 }
 
 /** A new lease, but only for a freeze that never ended: one that ran out in between let writers go on. */
-const staysFrozen = async (deps: SaveDeps, input: Target, binding: Binding): Promise<void> => {
-  const { state } = await deps.sidekick.hello(binding.endpoint.address, 5_000)
-  if (state !== 'frozen')
+const staysFrozen = async (
+  deps: SaveDeps,
+  input: Target,
+  { endpoint, epoch }: Binding,
+  freeze: Freeze,
+): Promise<void> => {
+  const { state } = await deps.sidekick.hello(endpoint.address, 5_000)
+  const again =
+    state === 'frozen' &&
+    (await deps.sidekick.freeze(endpoint, input, { epoch, leaseMs: FREEZE_LEASE_MS }))
+  if (again === false || !again.frozen || again.freeze !== freeze)
     throw new DormouseError('SaveFailed', 'the freeze ran out before the save was done')
-  await deps.sidekick.freeze(binding.endpoint, input, {
-    epoch: binding.epoch,
-    leaseMs: FREEZE_LEASE_MS,
-  })
 }
 
 /** The save a delta may stand on; null asks for a full one. */
@@ -207,7 +211,9 @@ const publish = async (
       sizeBytes: last.summary.treeBytes,
     },
   }
-  if ((await publishKnown(deps.db, publication)) === 'refused') {
+  const published = await publishKnown(deps.db, publication)
+  if (published.kind === 'superseded') return { kind: 'clean', snapshotId: published.head }
+  if (published.kind === 'refused') {
     const filesystemId = await keepAsFork(deps.db, publication)
     return { kind: 'forked', filesystemId, snapshotId: publication.snapshotId }
   }
@@ -224,11 +230,11 @@ const publish = async (
 }
 
 /** A lost reply of a commit is not a failed commit: an unknown outcome is read back first. */
-const publishKnown = async (db: Db, publication: Publication): Promise<'published' | 'refused'> => {
+const publishKnown = async (db: Db, publication: Publication): Promise<Published> => {
   try {
     return await publishSnapshot(db, publication)
   } catch (error) {
-    if ((await findSnapshot(db, publication.snapshotId)) !== undefined) return 'published'
+    if ((await findSnapshot(db, publication.snapshotId)) !== undefined) return { kind: 'published' }
     throw error
   }
 }

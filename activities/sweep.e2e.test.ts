@@ -2,7 +2,8 @@ import { Readable } from 'node:stream'
 import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
-import { findFilesystem, publishSnapshot } from '../records/filesystems.ts'
+import { findFilesystem } from '../records/filesystems.ts'
+import { publishSnapshot } from '../records/publications.ts'
 import { newId } from '../records/ids.ts'
 import { markPartDeleting } from '../records/sweeping.ts'
 import type { Cause, ComputeState } from '../workflows/compute/contract.ts'
@@ -89,7 +90,7 @@ const publish = async (key: string) => {
       sizeBytes: 4,
     },
   })
-  return { filesystemId, outcome }
+  return { filesystemId, outcome: outcome.kind }
 }
 
 describe('the sweeper', () => {

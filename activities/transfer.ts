@@ -95,6 +95,7 @@ export const transfer = async (
       sizeBytes: seen.bytes,
       contentBytes: seen.contentBytes,
       saveId,
+      ...(summary.ordinal === undefined ? {} : { ordinal: summary.ordinal }),
     },
     summary,
   }

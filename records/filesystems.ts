@@ -1,7 +1,6 @@
 import type { Selectable } from 'kysely'
 import { DormouseError } from '../workflows/errors.ts'
 import type { Db, Queryable } from './database.ts'
-import { appendEvent } from './events.ts'
 import { newId } from './ids.ts'
 import type { Manifest } from './manifest.ts'
 import type { FilesystemsTable, SnapshotsTable } from './schema.ts'
@@ -50,97 +49,14 @@ export const releaseLease = async (
     .execute()
 }
 
-export interface Publication {
+export interface NewSnapshot {
   readonly snapshotId: string
-  readonly filesystemId: string
-  /** Head this save was built on. */
+  /** Head it was built on. */
   readonly expectedHead: string | null
   readonly epoch: number
   readonly reason: string
   readonly manifest: Manifest
-  readonly actor: string
 }
-
-/**
- * Moves the head by compare-and-set on head and epoch, with the snapshot, its part references and
- * the event in one transaction. Published already (lost reply): the same answer. `refused` when a
- * newer writer owns the filesystem or the head moved: nothing was changed.
- */
-export const publishSnapshot = (
-  db: Db,
-  publication: Publication,
-): Promise<'published' | 'refused'> =>
-  db.transaction().execute(async (tx) => {
-    const filesystem = await lockFilesystem(tx, publication.filesystemId)
-    const existing = await findSnapshot(tx, publication.snapshotId)
-    if (existing !== undefined) return 'published'
-    if (
-      filesystem.epoch !== publication.epoch ||
-      filesystem.head_snapshot_id !== publication.expectedHead
-    )
-      return 'refused'
-    await insertSnapshot(tx, filesystem, publication)
-    await tx
-      .updateTable('filesystems')
-      .set({ head_snapshot_id: publication.snapshotId })
-      .where('id', '=', filesystem.id)
-      .execute()
-    await tx
-      .updateTable('sandboxes')
-      .set({
-        base_save_id: publication.manifest.parts.at(-1)?.saveId ?? null,
-        last_saved_at: new Date(),
-      })
-      .where('compute_id', '=', publication.manifest.computeId)
-      .where('generation', '=', publication.manifest.generation)
-      .execute()
-    await appendEvent(tx, {
-      groupId: filesystem.group_id,
-      computeId: publication.manifest.computeId,
-      generation: publication.manifest.generation,
-      type: 'snapshot.published',
-      actor: publication.actor,
-      data: {
-        snapshotId: publication.snapshotId,
-        filesystemId: filesystem.id,
-        reason: publication.reason,
-        entries: publication.manifest.entries,
-        sizeBytes: publication.manifest.sizeBytes,
-      },
-    })
-    return 'published'
-  })
-
-/** A refused publication kept as a filesystem of its own, named after where it came from, and told. */
-export const keepAsFork = (db: Db, publication: Publication): Promise<string> =>
-  db.transaction().execute(async (tx) => {
-    const existing = await findSnapshot(tx, publication.snapshotId)
-    if (existing !== undefined) return existing.filesystem_id
-    const origin = await lockFilesystem(tx, publication.filesystemId)
-    const fork = await insertFilesystem(tx, {
-      groupId: origin.group_id,
-      ownerId: origin.owner_id,
-      name: `${origin.name ?? origin.id}-refused-${publication.snapshotId.slice(0, 6)}`,
-      implicit: false,
-      imageDigest: origin.image_digest,
-      forkedFrom: publication.expectedHead ?? origin.id,
-    })
-    await insertSnapshot(tx, fork, publication)
-    await tx
-      .updateTable('filesystems')
-      .set({ head_snapshot_id: publication.snapshotId })
-      .where('id', '=', fork.id)
-      .execute()
-    await appendEvent(tx, {
-      groupId: origin.group_id,
-      computeId: publication.manifest.computeId,
-      generation: publication.manifest.generation,
-      type: 'snapshot.refused',
-      actor: publication.actor,
-      data: { filesystemId: origin.id, keptAs: fork.id, snapshotId: publication.snapshotId },
-    })
-    return fork.id
-  })
 
 /** New filesystem whose head is `snapshot`; parts are shared by reference rows. */
 export const forkFilesystem = (
@@ -173,12 +89,10 @@ export const forkFilesystem = (
     const snapshotId = newId()
     await insertSnapshot(tx, filesystem, {
       snapshotId,
-      filesystemId: filesystem.id,
       expectedHead: still.id,
       epoch: 0,
       reason: 'fork',
       manifest: still.manifest,
-      actor: `user:${fork.ownerId}`,
     })
     return tx
       .updateTable('filesystems')
@@ -242,9 +156,9 @@ export const listSnapshots = (db: Queryable, filesystemId: string): Promise<Snap
 export const insertSnapshot = async (
   tx: Queryable,
   filesystem: FilesystemRow,
-  publication: Publication,
+  snapshot: NewSnapshot,
 ): Promise<void> => {
-  const { manifest } = publication
+  const { manifest } = snapshot
   await holdParts(
     tx,
     manifest.parts.map((part) => part.key),
@@ -252,13 +166,13 @@ export const insertSnapshot = async (
   await tx
     .insertInto('snapshots')
     .values({
-      id: publication.snapshotId,
+      id: snapshot.snapshotId,
       filesystem_id: filesystem.id,
       group_id: filesystem.group_id,
-      parent_id: publication.expectedHead,
-      epoch: publication.epoch,
+      parent_id: snapshot.expectedHead,
+      epoch: snapshot.epoch,
       generation: manifest.generation,
-      reason: publication.reason,
+      reason: snapshot.reason,
       image_digest: manifest.imageDigest,
       manifest: JSON.stringify(manifest),
       entries: manifest.entries,
@@ -271,7 +185,7 @@ export const insertSnapshot = async (
       manifest.parts.map((part, ordinal) => ({
         part_key: part.key,
         owner_kind: 'snapshot' as const,
-        owner_id: publication.snapshotId,
+        owner_id: snapshot.snapshotId,
         ordinal,
       })),
     )

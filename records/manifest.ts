@@ -8,6 +8,8 @@ export interface ManifestPart {
   readonly contentBytes?: number
   /** Id of the save that made it: what a sidekick's index is named after. */
   readonly saveId: string
+  /** Of the archives of its generation's sidekick; parts of older versions do not say. */
+  readonly ordinal?: number
 }
 
 export interface Manifest {

@@ -29,12 +29,10 @@ export const restoreSnapshot = (
     const epoch = filesystem.epoch + 1
     await insertSnapshot(tx, filesystem, {
       snapshotId,
-      filesystemId: filesystem.id,
       expectedHead: filesystem.head_snapshot_id,
       epoch,
       reason: 'restore',
       manifest: old.manifest,
-      actor: restore.actor,
     })
     await tx
       .updateTable('filesystems')

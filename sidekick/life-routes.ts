@@ -3,7 +3,6 @@ import type { SidekickContext } from './context.ts'
 import { Failure } from './errors.ts'
 import { log } from './log.ts'
 import {
-  CLOSE_HIBERNATED,
   PROTOCOL_MIN_VERSION,
   PROTOCOL_VERSION,
   type ClaimRequest,
@@ -15,7 +14,7 @@ import { ticketCheck } from './tickets.ts'
 const FEATURES = ['terminals', 'commands', 'files', 'watch', 'ports', 'saves'] as const
 const EVER = ['unclaimed', 'claimed', 'open', 'frozen', 'retired'] as const
 
-/** hello, claim, open, notice, retire, shutdown. */
+/** hello, claim, open, notice, shutdown. */
 export const registerLife = (
   router: Router,
   context: SidekickContext,
@@ -65,17 +64,6 @@ export const registerLife = (
     '/v1/notice',
     { scope: 'control', during: ['claimed', 'open', 'frozen'] },
     async ({ request }) => doing.notice(stringField(await readJson(request), 'text')),
-  )
-
-  router.on(
-    'POST',
-    '/v1/retire',
-    { scope: 'control', during: ['claimed', 'open', 'frozen', 'retired'] },
-    () => {
-      life.to('retired')
-      context.closeSockets(CLOSE_HIBERNATED, 'hibernated')
-      log('retired')
-    },
   )
 
   router.on('POST', '/v1/shutdown', { scope: 'control', during: EVER }, ({ response }) => {

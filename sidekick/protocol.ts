@@ -87,7 +87,10 @@ export interface ClaimRequest {
 
 /** POST /v1/open (control): trees are in place, users may come in. 204; 503 not_isolated. */
 /** POST /v1/notice (control) { text }: a line shown in every terminal. 204. */
-/** POST /v1/retire (control): every socket is closed with CLOSE_HIBERNATED. 204. */
+/**
+ * POST /v1/retire { freeze? } (control): every socket is closed with CLOSE_HIBERNATED. 204. With
+ * `freeze`, only while that freeze lasts: 409 wrong_state once anybody could write again.
+ */
 /** POST /v1/shutdown (control): ends the sidekick process. 204. */
 
 /** GET /v1/activity (use): what keeps it up. */
@@ -103,9 +106,10 @@ export interface ActivityStatus {
 // ── Save and restore (control) ──────────────────────────────────────────────────────────────────
 
 /**
- * POST /v1/freeze { epoch, leaseMs, onlyIfIdleForMs? } → 200 { frozen: true, stopped: <processes> }
- * or 409 active with details.activity. User processes get SIGSTOP until a second pass finds none
- * running; new commands, input and writes answer 503 frozen. Thaws by itself after leaseMs.
+ * POST /v1/freeze { epoch, leaseMs, onlyIfIdleForMs? } → 200 { frozen: true, stopped: <processes>,
+ * freeze } or 409 active with details.activity. User processes get SIGSTOP until a second pass finds none
+ * running; new commands, input and writes answer 503 frozen. Thaws by itself after leaseMs. `freeze`
+ * rises by one with each freeze; asked again while frozen it is the same one with a new lease.
  * POST /v1/thaw { epoch } → 204; 409 stale_epoch from another epoch.
  */
 export interface FreezeRequest {
@@ -132,6 +136,8 @@ export interface SaveSummary {
   /** Of the compressed stream that was sent. */
   readonly bytes: number
   readonly sha256: string
+  /** Rises by one with each archive of this sidekick: of two, the later one saw the newer tree. */
+  readonly ordinal?: number
   /** Tar entries in this stream. */
   readonly entries: number
   /** Entries and logical bytes of the whole tree at that time. */

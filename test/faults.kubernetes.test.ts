@@ -5,6 +5,7 @@ import {
   keepsEveryFile,
   survivesKilledSaves,
 } from './promises/fidelity.ts'
+import { raceToPublish, startHeldUpWorker } from './promises/late-publishers.ts'
 import { survivesKillStorm } from './promises/lifecycles.ts'
 import { forEachAtOnce } from './support/at-once.ts'
 import { clusterSite } from './support/cluster-site.ts'
@@ -46,6 +47,29 @@ describe('the promises, with computes as pods', () => {
 
   it('R8: 5 wakes, hibernates and deletes at once in all pairs answer legally', () =>
     answersLegallyUnderRaces(visitor, 5))
+
+  it('two live workers that save one pod at the same time, 50 times: the newest is the head, and nothing a fork', async () => {
+    const { client } = visitor
+    const before = (await client.filesystems.page()).items.length
+    const { id } = await client.computes.create({ name: 'raced for' }, { wait: 60 })
+    const workers = [startHeldUpWorker(stack), startHeldUpWorker(stack)] as const
+    try {
+      const counts = await raceToPublish(
+        workers,
+        { computeId: id, generation: 1 },
+        { rounds: 50, write: (round) => visitor.run(id, `echo ${round} > raced`) },
+      )
+      console.log('two workers racing', counts)
+      expect(counts['gave way'], 'they met').toBeGreaterThan(0)
+    } finally {
+      await Promise.all(workers.map((worker) => worker.close()))
+    }
+    await client.computes.hibernate(id, { wait: 60 })
+    await client.computes.wake(id, { wait: 60 })
+    expect(await visitor.run(id, 'cat raced')).toBe('49\n')
+    expect((await client.filesystems.page()).items).toHaveLength(before + 1)
+    await client.computes.remove(id, { wait: 60, purge: true })
+  })
 
   it('20 tiny computes at once come up, hibernate to no pod, and wake', async () => {
     const { client } = visitor

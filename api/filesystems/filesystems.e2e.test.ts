@@ -6,7 +6,8 @@ import path from 'node:path'
 import * as zlib from 'node:zlib'
 import { pack, type Header } from 'tar-stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findFilesystem, publishSnapshot, takeLease } from '../../records/filesystems.ts'
+import { findFilesystem, takeLease } from '../../records/filesystems.ts'
+import { publishSnapshot } from '../../records/publications.ts'
 import { newId } from '../../records/ids.ts'
 import type { Manifest, ManifestPart } from '../../records/manifest.ts'
 import { startHarness, type Harness, type Person } from '../testing/harness.ts'
@@ -77,7 +78,7 @@ const filesystemWith = async (...saves: Buffer[][]) => {
       manifest,
       actor: 'test',
     })
-    expect(outcome).toBe('published')
+    expect(outcome.kind).toBe('published')
     snapshots.push(snapshotId)
   }
   const release = () =>

@@ -17,6 +17,7 @@ export class Freezer {
   readonly #context: Needs
   readonly #stopped: StoppedProcesses
   #epoch = -1
+  #freezes = 0
   #lease: NodeJS.Timeout | null = null
   #freezing: Promise<number> | null = null
   readonly #listeners = new Set<() => void>()
@@ -41,10 +42,15 @@ export class Freezer {
   }
 
   /**
-   * Returns how many processes are stopped. Asked again while frozen: the lease starts anew.
+   * Returns how many processes are stopped, and the number of this freeze. Asked again while frozen:
+   * the same freeze, whose lease starts anew.
    * Errors: stale_epoch, active (with details.activity), wrong_state, internal (naming the blocker).
    */
-  async freeze({ epoch, leaseMs, onlyIfIdleForMs }: FreezeRequest): Promise<number> {
+  async freeze({
+    epoch,
+    leaseMs,
+    onlyIfIdleForMs,
+  }: FreezeRequest): Promise<{ stopped: number; freeze: number }> {
     this.#fence(epoch)
     const { life, activity } = this.#context
     if (life.state !== 'frozen') {
@@ -54,15 +60,17 @@ export class Freezer {
           activity: activity.reason(onlyIfIdleForMs) ?? 'unknown',
         })
       life.to('frozen')
+      this.#freezes += 1
       this.#freezing = this.#stopAll(performance.now() + Math.min(leaseMs / 2, STOP_WITHIN_MS))
     }
+    const freeze = this.#freezes
     this.#epoch = epoch
     this.#endLease()
     this.#lease = setTimeout(() => {
       log('freeze lease ran out', { epoch })
       this.#release()
     }, leaseMs)
-    return (await this.#freezing) ?? 0
+    return { stopped: (await this.#freezing) ?? 0, freeze }
   }
 
   /** Errors: stale_epoch. Not frozen: nothing happens. */
@@ -70,6 +78,14 @@ export class Freezer {
     this.#fence(epoch)
     this.#epoch = epoch
     if (this.isFrozen) this.#release()
+  }
+
+  /** The end, for what was saved in that freeze: errors: wrong_state once it is over. */
+  retire(freeze: number): void {
+    const { life } = this.#context
+    if (life.state !== 'retired' && !(this.isFrozen && freeze === this.#freezes))
+      throw new Failure('wrong_state', 'That freeze is over: there may be writes nobody saved.')
+    life.to('retired')
   }
 
   #fence(epoch: number): void {

@@ -28,6 +28,7 @@ test('a save goes out, comes back into another compute, and deltas go on from th
     kind: 'full',
     bytes: full.bytes.length,
     sha256: sha256(full.bytes),
+    ordinal: 1,
     entries: 4,
     treeEntries: 4,
     treeBytes: 5,

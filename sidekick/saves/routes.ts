@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import { optionalWhole, queryWhole, readJson, stringField, wholeField } from '../body.ts'
 import type { SidekickContext } from '../context.ts'
 import { Failure } from '../errors.ts'
-import type { ArchiveRequest, FreezeRequest } from '../protocol.ts'
+import { log } from '../log.ts'
+import { CLOSE_HIBERNATED, type ArchiveRequest, type FreezeRequest } from '../protocol.ts'
 import type { Router, RouteRules } from '../router.ts'
 import { Freezer } from './freezer.ts'
 import { Saves } from './saves.ts'
@@ -15,7 +16,7 @@ const RESTORING: RouteRules = { scope: 'control', during: ['claimed'] }
 const LONGEST_LEASE_MS = 10 * 60_000
 const MOST_PARTS = 10_000
 
-/** freeze, thaw, archive, saves, restore: the "Save and restore" part of protocol.ts. */
+/** freeze, thaw, retire, archive, saves, restore: the "Save and restore" part of protocol.ts. */
 export const registerSaves = (router: Router, context: SidekickContext): void => {
   const freezer = new Freezer(context)
   const saves = new Saves(context, freezer)
@@ -23,11 +24,19 @@ export const registerSaves = (router: Router, context: SidekickContext): void =>
 
   router.on('POST', '/v1/freeze', RUNNING, async ({ request }) => ({
     frozen: true,
-    stopped: await freezer.freeze(freezeRequest(await readJson(request))),
+    ...(await freezer.freeze(freezeRequest(await readJson(request)))),
   }))
 
   router.on('POST', '/v1/thaw', CLAIMED, async ({ request }) => {
     freezer.thaw(wholeField(await readJson(request), 'epoch'))
+  })
+
+  router.on('POST', '/v1/retire', CLAIMED, async ({ request }) => {
+    const freeze = optionalWhole(await readJson(request), 'freeze')
+    if (freeze === undefined) context.life.to('retired')
+    else freezer.retire(freeze)
+    context.closeSockets(CLOSE_HIBERNATED, 'hibernated')
+    log('retired')
   })
 
   router.on(

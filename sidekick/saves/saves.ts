@@ -28,6 +28,7 @@ export class Saves {
   readonly #ledger: SaveLedger
   readonly #thread = new SaveThread()
   #underWay: UnderWay | null = null
+  #archives = 0
   #nextPart = 0
   #restoredAtMs = 0
   #dirty: { readonly answer: Promise<boolean>; readonly atMs: number } | null = null
@@ -46,6 +47,7 @@ export class Saves {
    */
   async archive({ saveId, baseSaveId, trees }: ArchiveRequest): Promise<OutgoingArchive> {
     await this.#makeWay()
+    const ordinal = ++this.#archives
     this.#ledger.forget(saveId)
     const base = this.#ledger.base(baseSaveId, trees)
     const indexFd = this.#ledger.openNameless()
@@ -62,7 +64,8 @@ export class Saves {
         const kind = base ? 'delta' : 'full'
         const { entries, bytes, sha256, index } = report
         const { treeEntries, treeBytes } = index
-        this.#ledger.record({ saveId, kind, bytes, sha256, entries, treeEntries, treeBytes }, index)
+        const whole = { treeEntries, treeBytes }
+        this.#ledger.record({ saveId, kind, bytes, sha256, ordinal, entries, ...whole }, index)
       },
       () => closeSync(indexFd),
     )

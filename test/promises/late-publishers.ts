@@ -1,10 +1,12 @@
-/** A worker that is held up between the upload and the publication of what it saved, and comes too late. */
+/** Workers that publish too late, or at the same time as another. */
+import { inspect } from 'node:util'
 import { loadSigningKeys } from '../../auth/keys.ts'
 import { createKubernetesRuntime } from '../../activities/adapters/kubernetes/runtime.ts'
 import { createS3Store } from '../../activities/adapters/s3/store.ts'
 import { createSidekickControl } from '../../activities/adapters/sidekick/control.ts'
 import type { SaveOutcome, Target } from '../../activities/contract.ts'
 import { createDataActivities } from '../../activities/index.ts'
+import { heldUp } from '../../activities/testing/held-up.ts'
 import { kubernetesRuntimeConfig, signingKey, storeConfig } from '../../config/config.ts'
 import type { Db } from '../../records/database.ts'
 import type { Stack } from '../support/stack.ts'
@@ -55,19 +57,23 @@ export const startHeldUpWorker = (stack: Stack): HeldUpWorker => {
   }
 }
 
-/** A publication is a transaction; everything before it is not. */
-const heldUp = (db: Db, arrived: () => void, gate: Promise<void>): Db =>
-  new Proxy(db, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target)
-      if (name === 'transaction')
-        return () => ({
-          execute: async (work: Parameters<ReturnType<Db['transaction']>['execute']>[0]) => {
-            arrived()
-            await gate
-            return target.transaction().execute(work)
-          },
-        })
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
+/**
+ * Two live workers save one sandbox at the same time, `rounds` times, each time after a new write. One may end
+ * the other's archive, but one comes through, and none makes a fork. How the saves ended is returned.
+ */
+export const raceToPublish = async (
+  workers: readonly [HeldUpWorker, HeldUpWorker],
+  target: Target,
+  { rounds, write }: { readonly rounds: number; write(round: number): Promise<unknown> },
+): Promise<Readonly<Record<string, number>>> => {
+  const counts: Record<string, number> = {}
+  for (let round = 0; round < rounds; round++) {
+    await write(round)
+    const both = await Promise.allSettled(workers.map((worker) => worker.save(target)))
+    const kinds = both.map((one) => (one.status === 'fulfilled' ? one.value.kind : 'gave way'))
+    for (const kind of kinds) counts[kind] = (counts[kind] ?? 0) + 1
+    if (!kinds.includes('published') || kinds.includes('forked'))
+      throw new Error(`round ${round} ended ${kinds.join(' and ')}: ${inspect(both)}`)
+  }
+  return counts
+}

@@ -52,8 +52,15 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
     notice: (endpoint, target, text) => ask(endpoint, target, 'POST', '/v1/notice', { text }),
     async freeze(endpoint, target, request) {
       try {
-        await ask(endpoint, target, 'POST', '/v1/freeze', request, 2 * SHORT_MS)
-        return { frozen: true }
+        const answer = await ask<{ freeze?: number }>(
+          endpoint,
+          target,
+          'POST',
+          '/v1/freeze',
+          request,
+          2 * SHORT_MS,
+        )
+        return { frozen: true, freeze: answer.freeze }
       } catch (error) {
         if (!isRefusal(error, 'active')) throw error
         return { frozen: false, activity: String(error.details['activity'] ?? 'unknown') }
@@ -114,7 +121,8 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
     },
     restored: (endpoint, target, saveId) =>
       ask(endpoint, target, 'POST', '/v1/restored', { saveId }, LONG_MS),
-    retire: (endpoint, target) => ask(endpoint, target, 'POST', '/v1/retire', {}),
+    retire: (endpoint, target, freeze) =>
+      ask(endpoint, target, 'POST', '/v1/retire', freeze === undefined ? {} : { freeze }),
     async close() {
       const all = [...known.values()]
       known.clear()

@@ -1,0 +1,137 @@
+/** One save, two attempts: one was given up for dead and goes on all the same. Nothing newer gives way to it. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findCompute } from '../records/computes.ts'
+import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
+import type { Cause } from '../workflows/compute/contract.ts'
+import { requireBinding } from './binding.ts'
+import type { SaveOutcome, Target } from './contract.ts'
+import { createSave } from './save.ts'
+import { startGround, type Ground } from './testing/ground.ts'
+import { heldUp } from './testing/held-up.ts'
+
+const cause: Cause = { reason: 'user', actor: 'user:suite' }
+const signal = new AbortController().signal
+
+let ground: Ground
+beforeAll(async () => {
+  ground = await startGround()
+})
+afterAll(() => ground.end())
+
+const started = async (): Promise<Target> => {
+  const target = { computeId: await ground.newCompute(), generation: 1 }
+  await ground.control.provision({ ...target, as: 'provisioning', cause })
+  return target
+}
+const write = (target: Target, text: string) =>
+  ground.run(target.computeId, `echo ${text} > ~/file`)
+const filesystemOf = async ({ computeId }: Target) => {
+  const row = await findCompute(ground.db, computeId)
+  const filesystem = await findFilesystem(ground.db, row?.filesystem_id ?? '')
+  if (filesystem === undefined) throw new Error('no filesystem')
+  return filesystem
+}
+/** What a compute that wakes from the head has. */
+const afterWake = async ({ computeId }: Target): Promise<string> => {
+  const at = { computeId, generation: 1 }
+  await ground.control.stop({ ...at, to: 'hibernated', cause, keepTree: false })
+  const next = { computeId, generation: 2 }
+  const { head_snapshot_id: snapshotId } = await filesystemOf(at)
+  await ground.control.provision({ ...next, as: 'waking', cause })
+  await ground.data.restore({ ...next, snapshotId, cause })
+  return ground.run(computeId, 'cat ~/file')
+}
+/** A save that has all in the store and waits with its publication. */
+const waiting = async (target: Target, mode: 'checkpoint' | 'hibernate') => {
+  let goOn: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  let outcome!: Promise<SaveOutcome>
+  await new Promise<void>((arrived, failed) => {
+    const save = createSave({ ...ground.deps, db: heldUp(ground.db, arrived, gate) })
+    outcome = save({ ...target, mode, cause }, signal)
+    outcome.then((ended) => failed(new Error(`it ended: ${JSON.stringify(ended)}`)), failed)
+  })
+  return () => {
+    goOn()
+    return outcome
+  }
+}
+const save = (target: Target, mode: 'checkpoint' | 'hibernate') =>
+  ground.data.save({ ...target, mode, cause })
+
+describe('of two attempts of one writer', () => {
+  it.each(['checkpoint', 'hibernate'] as const)(
+    'the older, late with a %s, leaves the newer head alone and makes no fork',
+    async (mode) => {
+      const target = await started()
+      await write(target, 'older')
+      const late = await waiting(target, 'checkpoint')
+      await write(target, 'newer')
+      const newer = await save(target, mode)
+      expect(newer.kind).toBe('published')
+      const { head_snapshot_id: head } = await filesystemOf(target)
+      expect(await late()).toEqual({ kind: 'clean', snapshotId: head })
+      expect((await filesystemOf(target)).head_snapshot_id).toBe(head)
+      expect(await afterWake(target)).toBe('newer\n')
+    },
+  )
+
+  it('the newer goes over what the older published while it was under way', async () => {
+    const target = await started()
+    await write(target, 'older')
+    const older = await waiting(target, 'checkpoint')
+    await write(target, 'newer')
+    const newer = await waiting(target, 'checkpoint')
+    expect((await older()).kind).toBe('published')
+    expect((await newer()).kind).toBe('published')
+    expect(await listSnapshots(ground.db, (await filesystemOf(target)).id)).toHaveLength(2)
+    // And the next save stands on it.
+    await write(target, 'newest')
+    expect((await save(target, 'checkpoint')).kind).toBe('published')
+    expect(await afterWake(target)).toBe('newest\n')
+  })
+
+  it.each([
+    ['published', 'a hibernation', true],
+    ['clean', 'a hibernation of what did not change', false],
+  ])(
+    '%s late, after its freeze ended, %s does not stop what users write by then',
+    async (_kind, _what, changed) => {
+      const target = await started()
+      await write(target, 'before')
+      if (!changed) await save(target, 'checkpoint')
+      const { endpoint, epoch } = await requireBinding(ground.db, target)
+      const { sidekick } = ground
+      const hibernation = createSave({
+        ...ground.deps,
+        sidekick: {
+          ...sidekick,
+          async retire(...args) {
+            await sidekick.thaw(endpoint, target, epoch)
+            await write(target, 'after')
+            return sidekick.retire(...args)
+          },
+        },
+      })
+      await expect(hibernation({ ...target, mode: 'hibernate', cause }, signal)).rejects.toThrow(
+        /freeze is over/,
+      )
+      expect(await ground.run(target.computeId, 'cat ~/file')).toBe('after\n')
+      expect(await save(target, 'hibernate')).toMatchObject({ kind: 'published', stopped: true })
+      expect(await afterWake(target)).toBe('after\n')
+    },
+  )
+
+  it('one does not retire what another has frozen anew', async () => {
+    const target = await started()
+    await write(target, 'before')
+    const late = await waiting(target, 'hibernate')
+    const { endpoint, epoch } = await requireBinding(ground.db, target)
+    await ground.sidekick.thaw(endpoint, target, epoch)
+    await write(target, 'after')
+    await ground.sidekick.freeze(endpoint, target, { epoch, leaseMs: 30_000 })
+    await expect(late()).rejects.toThrow(/freeze is over/)
+    expect(await save(target, 'hibernate')).toMatchObject({ kind: 'published' })
+    expect(await afterWake(target)).toBe('after\n')
+  })
+})
