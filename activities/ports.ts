@@ -145,7 +145,7 @@ export interface SidekickControl {
     saveId: string | null,
   ): Promise<{ entries: number; sizeBytes: number }>
   /**
-   * Closes terminals and sockets with 4410; after a published hibernation, before stop. Refused once
+   * Closes terminals and sockets with 4410; after a published hibernation, before stop. SaveFailed once
    * that freeze is over: somebody may have written what was not saved.
    */
   retire(endpoint: Endpoint, target: SandboxRef, freeze: Freeze): Promise<void>

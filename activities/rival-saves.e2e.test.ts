@@ -130,7 +130,7 @@ describe('of two attempts of one writer', () => {
     await ground.sidekick.thaw(endpoint, target, epoch)
     await write(target, 'after')
     await ground.sidekick.freeze(endpoint, target, { epoch, leaseMs: 30_000 })
-    await expect(late()).rejects.toThrow(/freeze is over/)
+    await expect(late()).rejects.toMatchObject({ name: 'SaveFailed' })
     expect(await save(target, 'hibernate')).toMatchObject({ kind: 'published' })
     expect(await afterWake(target)).toBe('after\n')
   })

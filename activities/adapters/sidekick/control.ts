@@ -121,8 +121,13 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
     },
     restored: (endpoint, target, saveId) =>
       ask(endpoint, target, 'POST', '/v1/restored', { saveId }, LONG_MS),
-    retire: (endpoint, target, freeze) =>
-      ask(endpoint, target, 'POST', '/v1/retire', freeze === undefined ? {} : { freeze }),
+    async retire(endpoint, target, freeze) {
+      const body = freeze === undefined ? {} : { freeze }
+      await ask(endpoint, target, 'POST', '/v1/retire', body).catch((error: unknown) => {
+        if (!isRefusal(error, 'wrong_state')) throw error
+        throw new DormouseError('SaveFailed', error.message, error.details)
+      })
+    },
     async close() {
       const all = [...known.values()]
       known.clear()
