@@ -10,8 +10,6 @@ const serverSuite = {
   testTimeout: 400_000,
   hookTimeout: 180_000,
   teardownTimeout: 30_000,
-  // Nobody watches a CI run that could start it again. The reporter names every test that needed this.
-  retry: process.env['CI'] === 'true' ? 1 : 0,
 } as const
 
 const unitProject = (name: string, ...exclude: readonly string[]) => ({
@@ -40,6 +38,8 @@ const reporters =
 export default defineConfig({
   test: {
     reporters: reporters as ['default'],
+    // Nobody watches a CI run that could start it again. The reporter names every test that needed this.
+    retry: process.env['CI'] === 'true' ? 1 : 0,
     exclude: [...configDefaults.exclude, 'dist/**'],
     projects: [
       unitProject('unit'),
