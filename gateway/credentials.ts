@@ -61,6 +61,7 @@ export const isPlatformCredential = (authorization: string): boolean => {
 }
 
 const isPlatformJwt = (token: string): boolean => {
+  if (token.split('.').length !== 3) return false
   try {
     return decodeJwt(token).iss === 'dormouse'
   } catch {

@@ -49,7 +49,7 @@ const forward = async (
   parts: GatewayParts,
 ): Promise<void> => {
   const gone = new AbortController()
-  response.once('close', () => gone.abort())
+  response.once('close', () => response.writableFinished || gone.abort())
   const admitted = await admitCall(call, parts)
   const { route, wake } = admitted
   await reach({ computeId: route.computeId, wake }, parts, async (entry) => {
