@@ -1,4 +1,4 @@
-import { Transform, type Readable } from 'node:stream'
+import { pipeline, Transform, type Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findFilesystem } from '../records/filesystems.ts'
@@ -63,6 +63,24 @@ const failing = (at: number, what: (chunk: Buffer) => Buffer | Error) => (stream
   )
   // As the adapter's own streams: one that breaks before anybody reads it waits to be read.
   return broken.on('error', () => undefined)
+}
+
+/** Streams wait behind their first chunk, so that however quick the machine is, there is a middle. */
+const held = () => {
+  let begin: () => void = () => undefined
+  let goOn: () => void = () => undefined
+  const begun = new Promise<void>((resolve) => (begin = resolve))
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  const stream = (source: Readable): Readable => {
+    const waiting = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        begin()
+        void gate.then(() => done(null, chunk))
+      },
+    })
+    return pipeline(source, waiting, () => undefined)
+  }
+  return { stream, begun, goOn: () => goOn() }
 }
 
 describe('a save that breaks', () => {
@@ -134,10 +152,14 @@ describe('a save that breaks', () => {
       cause,
     })
     await ground.run(id, 'head -c 60000000 /dev/urandom > ~/more')
-    const saving = ground.data.save({ computeId: id, generation: 1, mode: 'hibernate', cause })
+    const { stream, begun, goOn } = held()
+    const save = createSave(streaming(stream))
+    const input = { computeId: id, generation: 1, mode: 'hibernate', cause } as const
+    const saving = save(input, new AbortController().signal)
     saving.catch(() => undefined)
-    await sleep(300)
+    await begun
     await ground.runtime.stop({ computeId: id, generation: 1 }, { keepTree: true })
+    goOn()
     await expect(saving).rejects.toThrow()
     expect(await headOf(id)).toBe(first.kind === 'published' ? first.snapshotId : undefined)
     await ground.control.provision({ computeId: id, generation: 2, as: 'waking', cause })
