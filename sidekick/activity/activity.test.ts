@@ -35,6 +35,7 @@ describe('a compute', () => {
 
   it('is kept up by terminal input and output, and not by an open socket or being asked', async () => {
     const client = await TerminalTestClient.attach(sidekick, 'id=main')
+    await client.until(() => client.text.length > 0, 'prompt')
     await wait(600)
     const before = (await status()).idleForMs
     expect(before).toBeGreaterThan(100)
@@ -55,8 +56,9 @@ describe('a compute', () => {
     expect(seen).toMatchObject({ idleForMs: 0, reason: `command:${id} sleep`, commands: 1 })
     expect(seen.memoryBytes).toBeGreaterThan(100_000)
     await sidekick.ask(`/v1/commands/${id}`, { method: 'DELETE' })
-    await wait(200)
-    expect((await status()).idleForMs).toBeGreaterThan(0)
+    await expect
+      .poll(async () => (await status()).idleForMs, { timeout: 10_000 })
+      .toBeGreaterThan(0)
   })
 
   it('is kept up by a process that computes, though nobody looks at it', async () => {

@@ -94,11 +94,10 @@ describe('files', () => {
     )
     await new Promise((done) => setTimeout(done, 150))
     socket.destroy()
-    await new Promise((done) => setTimeout(done, 150))
+    const left = async () =>
+      (await readdir(sidekick.home)).filter((name) => name.startsWith('.dormouse'))
+    await expect.poll(left, { timeout: 10_000 }).toEqual([])
     expect((await get('kept')).text).toBe('old')
-    expect((await readdir(sidekick.home)).filter((name) => name.startsWith('.dormouse'))).toEqual(
-      [],
-    )
   })
 
   it('are moved, made and removed', async () => {

@@ -13,10 +13,12 @@ const server = createServer((request, response) => {
   if (request.url === '/events') {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write('data: 1\n\n')
-    setTimeout(() => response.end('data: 2\n\n'), 300)
+    setTimeout(() => response.end('data: 2\n\n'), 1000)
     return
   }
   if (request.url === '/who') return response.end(String(request.socket.remotePort))
+  if (request.url === '/odd-words') return request.socket.end('HTTP/1.1 200 a\x01b\r\ncontent-length: 2\r\n\r\nok')
+  if (request.url === '/switches') return request.socket.end('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n')
   if (request.url === '/one-each') {
     if (request.socket.used) return request.socket.destroy()
     request.socket.used = true
@@ -129,8 +131,8 @@ describe('ports', () => {
       (await sidekick.ask(`/v1/ports/${port}${path}`, { method })).text
     const first = await connectionOf('/who')
     expect(await connectionOf('/who')).toBe(first)
-    const [one, other] = [await connectionOf('/who', 'POST'), await connectionOf('/who', 'POST')]
-    expect(new Set([first, one, other]).size).toBe(3)
+    const own = [await connectionOf('/who', 'POST'), await connectionOf('/who', 'POST')]
+    expect(new Set([first, ...own]).size).toBe(3)
     for (const path of ['/who-then-end', '/out-of-turn']) {
       const gone = await connectionOf(path)
       await new Promise((done) => setTimeout(done, 100))
@@ -138,6 +140,13 @@ describe('ports', () => {
       expect(await connectionOf('/who')).not.toBe(gone)
     }
     for (let n = 0; n < 3; n++) expect(await connectionOf('/one-each')).toBe('fresh')
+  })
+
+  it('do not wait for, or stumble over, a server that answers against the rules', async () => {
+    const odd = await sidekick.ask(`/v1/ports/${port}/odd-words`)
+    expect([odd.status, odd.text]).toEqual([200, 'ok'])
+    const switched = await sidekick.ask(`/v1/ports/${port}/switches`)
+    expect([switched.status, switched.text]).toEqual([502, expect.stringContaining('broke off')])
   })
 
   it('stream: the first event is there before the last is made', async () => {

@@ -72,9 +72,9 @@ test('a write of the sidekick that does not end holds a freeze up, and is named'
 test('what is retired while frozen is never let run again', async () => {
   const pid = child()
   const { life, freezer } = opened(() => [statOf(pid) as ProcessInfo])
-  expect(await freezer.freeze({ epoch: 3, leaseMs: 200 })).toEqual({ stopped: 1, freeze: 1 })
+  expect(await freezer.freeze({ epoch: 3, leaseMs: 1_000 })).toEqual({ stopped: 1, freeze: 1 })
   life.to('retired')
-  await sleep(400)
+  await sleep(1_500)
   expect(statOf(pid)?.state).toBe('T')
 })
 

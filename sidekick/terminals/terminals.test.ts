@@ -86,7 +86,7 @@ describe('terminals', () => {
     await client.shows('33 111')
     client.type('sleep 100\n')
     await client.shows('sleep 100')
-    await new Promise((done) => setTimeout(done, 200))
+    await new Promise((done) => setTimeout(done, 500))
     client.signal('SIGINT')
     client.type('echo interrupted-$?\n')
     await client.shows('interrupted-130')
