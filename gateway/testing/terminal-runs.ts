@@ -40,8 +40,10 @@ export const killWhileTyping = async (
   stage: Stage,
   run: { readonly lines: number; readonly perSecond: number; readonly killEveryMs: number },
 ) => {
-  const shell = await openQuietShell(stage, 'g1')
-  const log = `g1-${Date.now()}.log`
+  // A terminal that nobody has used: a second try must not see what the first one printed.
+  const terminalId = `g1-${Date.now()}`
+  const shell = await openQuietShell(stage, terminalId)
+  const log = `${terminalId}.log`
   shell.type(printer(run.lines, run.perSecond))
   const killsBefore = stage.gateway.kills
   let typed = 0
@@ -84,13 +86,15 @@ export const stayAway = async (
   stage: Stage,
   run: { readonly terminalId: string; readonly awayMs: number; readonly bytes: number },
 ) => {
-  const shell = await openQuietShell(stage, run.terminalId)
+  const terminalId = `${run.terminalId}-${Date.now()}`
+  const shell = await openQuietShell(stage, terminalId)
   const lines = Math.ceil(run.bytes / 100)
   shell.type(
     `"${process.execPath}" -e 'setTimeout(()=>{for(let i=1;i<=${lines};i++)` +
-      `process.stdout.write(("A "+i).padEnd(98,"x")+"\\n")},500)'; echo END-$((1+1))\n`,
+      `process.stdout.write(("A "+i).padEnd(98,"x")+"\\n")},1500)'; echo END-$((1+1))\n`,
   )
-  await sleep(100)
+  // Long enough for what was typed to arrive, and over before the first line is printed.
+  await sleep(500)
   const before = shell.shownBytes
   shell.offline()
   await sleep(run.awayMs)
@@ -110,7 +114,7 @@ export const stayAway = async (
     shownWhileAway,
     shown: shell.shownBytes,
     truncated: shell.truncated,
-    end: terminals.find(({ id }) => id === run.terminalId)?.offset ?? Number.NaN,
+    end: terminals.find(({ id }) => id === terminalId)?.offset ?? Number.NaN,
     lines,
     seen: [...shell.text.matchAll(/A (\d+)x+\r\n/g)].map(([, n]) => Number(n)),
   }
@@ -127,9 +131,10 @@ export const floodSlowReaders = async (
   },
 ) => {
   await warmUp(stage)
+  const name = `g3-${run.lie}-${Date.now()}`
   const readers = await Promise.all(
     Array.from({ length: run.readers }, (_, index) =>
-      openSlowReader(stage, `g3-${run.lie}-${index}`, run),
+      openSlowReader(stage, `${name}-${index}`, run),
     ),
   )
   await sleep(500)

@@ -109,7 +109,7 @@ export const describeTerminals = (figures: Figures): void => {
       await shell.sees(/again-2/)
       await stage.sidekick.control('/v1/freeze', { epoch: 1, leaseMs: 30_000 })
       await stage.sidekick.control('/v1/retire')
-      const deadline = Date.now() + 5_000
+      const deadline = Date.now() + 20_000
       while (shell.status.state !== 'hibernated' && Date.now() < deadline)
         await new Promise((resolve) => setTimeout(resolve, 20))
       expect(shell.status.state).toBe('hibernated')

@@ -106,6 +106,7 @@ export const makeWorld = async (env: Readonly<Record<string, string>> = {}) => {
       db
         .insertInto('port_doors')
         .values({ compute_id: id, port: appPort, group_id: owner.groupId, visibility })
+        .onConflict((known) => known.columns(['compute_id', 'port']).doUpdateSet({ visibility }))
         .execute(),
     async close() {
       await gateway.drain()
