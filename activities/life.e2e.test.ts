@@ -55,7 +55,7 @@ describe('a compute on real ground', () => {
     expect(asleep).toMatchObject({ kind: 'published' })
     // Only what changed since the checkpoint went up again.
     if (asleep.kind === 'published') expect(asleep.uploadedBytes).toBeLessThan(100_000)
-    expect(await ground.runtime.list()).toEqual([])
+    expect((await ground.runtime.list()).filter(({ computeId }) => computeId === id)).toEqual([])
 
     const second = await up(id, 2)
     expect(second).toMatchObject({ state: 'restoring', epoch: 2, keptTree: false })

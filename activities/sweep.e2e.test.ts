@@ -309,7 +309,9 @@ describe('the observer', () => {
     const observer = startObserver(ground.deps, { everyMs: 30 })
     try {
       await ground.runtime.stop({ computeId: gone, generation: 1 }, { keepTree: true })
-      await expect.poll(() => ground.doors.seen.map(({ computeId }) => computeId)).toContain(gone)
+      await expect
+        .poll(() => ground.doors.seen.map(({ computeId }) => computeId), { timeout: 20_000 })
+        .toContain(gone)
     } finally {
       await observer.stop()
     }

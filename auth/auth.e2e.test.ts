@@ -120,7 +120,7 @@ describe('authenticate', () => {
           .where('id', '=', key.id)
           .executeTakeFirstOrThrow()
       ).last_used_at
-    await vi.waitFor(async () => expect(await lastUse()).not.toBeNull())
+    await vi.waitFor(async () => expect(await lastUse()).not.toBeNull(), 10_000)
     const first = await lastUse()
     await auth.authenticateToken(key.text)
     await new Promise((wait) => setTimeout(wait, 50))

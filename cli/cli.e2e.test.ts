@@ -122,7 +122,8 @@ describe('dormouse, the command', () => {
     shell.write('echo one $((40 + 2)); stty size\r')
     await shell.sees(/one 42\r\n24 80/)
     shell.resize(100, 30)
-    await sleep(300)
+    // The command hears of it by a signal, in its own time.
+    await sleep(1_500)
     shell.write('stty size\r')
     await shell.sees(/30 100/)
     await stack.kill('gateway')

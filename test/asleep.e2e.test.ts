@@ -24,9 +24,10 @@ describe('sleep', () => {
 
     const leaving = new AbortController()
     const page = pollAsAPageDoes(visitor, stack, id, leaving.signal)
+    page.catch(() => undefined)
     const asleep = await visitor.until(id, 'hibernated', 60_000)
     expect(asleep.reason).toBe('idle')
-    await expect.poll(() => shell.status().state).toBe('hibernated')
+    await expect.poll(() => shell.status().state, { timeout: 15_000 }).toBe('hibernated')
 
     await sleep(3 * IDLE_S * 1_000)
     const still = await client.computes.get(id)

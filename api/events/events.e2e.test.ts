@@ -77,7 +77,7 @@ describe('events', () => {
     await note('a2')
     await note('a3')
     const second = await follow('/api/events', { after: first.ids.at(-1)! })
-    await vi.waitFor(() => expect(second.types).toEqual(['a2', 'a3']))
+    await vi.waitFor(() => expect(second.types).toEqual(['a2', 'a3']), 10_000)
     second.stop()
   })
 
@@ -94,7 +94,7 @@ describe('events', () => {
         select count(*)::int as n from pg_stat_activity where state = 'idle in transaction'
           and datname = current_database()`.execute(api.db)
       expect(rows[0]!.n).toBeGreaterThan(0)
-    })
+    }, 10_000)
     await note('early')
     await new Promise((wait) => setTimeout(wait, 300))
     expect(live.types).not.toContain('early')
@@ -102,7 +102,7 @@ describe('events', () => {
     expect(page.body.items.map(({ type }: { type: string }) => type)).not.toContain('early')
     commit()
     await late
-    await vi.waitFor(() => expect(live.types).toContain('early'), 5_000)
+    await vi.waitFor(() => expect(live.types).toContain('early'), 10_000)
     expect(live.types.filter((type) => type === 'late' || type === 'early').sort()).toEqual([
       'early',
       'late',
@@ -131,10 +131,11 @@ describe('events', () => {
   it('of one compute hold nothing of others, and nobody else sees any', async () => {
     const { body } = await api.send('POST', '/api/computes', ann.token, {})
     const live = await follow(`/api/computes/${body.id}/events`)
-    await vi.waitFor(() => expect(live.types).toEqual(['compute.requested', 'compute.running']))
+    const first = ['compute.requested', 'compute.running']
+    await vi.waitFor(() => expect(live.types).toEqual(first), 10_000)
     await note('elsewhere')
     await note('here', api.db, body.id)
-    await vi.waitFor(() => expect(live.types.at(-1)).toBe('here'))
+    await vi.waitFor(() => expect(live.types.at(-1)).toBe('here'), 10_000)
     expect(live.types).not.toContain('elsewhere')
     live.stop()
     const bob = await api.person('bob')

@@ -180,7 +180,8 @@ test('what else was asked is refused by name', async () => {
   const slept = t.ask(input, 'hibernate')
   slept.catch(() => undefined)
   const gone = t.remove(input)
-  await new Promise((resolve) => setTimeout(resolve, 300))
+  // Both have arrived before the checkpoint ends.
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
   release()
   expect((await gone).state).toBe('terminated')
   await expect(slept).rejects.toMatchObject({ name: 'InvalidState' })

@@ -163,9 +163,9 @@ test('hibernate while a checkpoint is under way, then wake at once, serves both 
   const saved = t.doors.command(input, 'checkpoint', { cause: USER }, { waitMs: 10_000 })
   await expect.poll(() => t.world.called('save', input.computeId), PATIENT).toBe(1)
   const slept = t.ask(input, 'hibernate')
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
   const woke = t.ask(input, 'wake')
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
   release()
   expect((await saved).settled).toBe(true)
   await slept

@@ -63,7 +63,7 @@ describe('inside a sandbox of the local runtime', () => {
       const hog = 'head -c 700m /dev/zero | tail -c 700m | sleep 30; exit 0'
       await ground.run(
         id,
-        `(${hog}) & sleep 0.1; for i in $(seq 100); do pgrep tail || exit 0; sleep 0.1; done; exit 1`,
+        `(${hog}) & sleep 1; for i in $(seq 200); do pgrep tail || exit 0; sleep 0.1; done; exit 1`,
       )
     } finally {
       await watchdog.stop()
