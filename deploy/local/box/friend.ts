@@ -1,11 +1,22 @@
 /** Who is at the other end of a connection on this machine: one of ours, or a process in a sandbox? */
 import { readFile, readdir, readlink } from 'node:fs/promises'
 
+/** An accepted socket, or as much of one as says where its two ends are. */
+export interface Connection {
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+}
+
 const ESTABLISHED = '01'
 
-/** False for sandboxes, for other users, and for what cannot be made out. */
-export const isFriend = async (peerPort: number, ownPort: number): Promise<boolean> => {
-  const peer = await peerOf(peerPort, ownPort)
+/**
+ * False for sandboxes, for other users, and for what cannot be made out. Both ends must be 127.0.0.1: every
+ * other loopback address has the same port numbers once more, and anybody may take one that a friend has.
+ */
+export const isFriend = async (connection: Connection): Promise<boolean> => {
+  const peer = await peerOf(connection)
   if (peer === undefined) return false
   const ownUid = process.getuid?.()
   if (ownUid === 0) return peer.uid === 0 || (await isAccount(peer.uid))
@@ -14,20 +25,37 @@ export const isFriend = async (peerPort: number, ownPort: number): Promise<boole
   return peer.uid === ownUid && (await isInOurNamespace(peer.inode))
 }
 
-/** Uid and inode of the socket that is at `peerPort` and connected to `ownPort`. */
+/** Uid and inode of the socket at the other end; undefined when there is none. */
 const peerOf = async (
-  peerPort: number,
-  ownPort: number,
+  connection: Connection,
 ): Promise<{ readonly uid: number; readonly inode: string } | undefined> => {
-  const table = await readFile('/proc/net/tcp', 'utf8')
-  const [local, remote] = [endpoint(peerPort), endpoint(ownPort)]
-  for (const line of table.split('\n')) {
-    const columns = line.trim().split(/\s+/)
-    if (columns[1] === local && columns[2] === remote && columns[3] === ESTABLISHED)
-      return { uid: Number(columns[7]), inode: columns[9] ?? '' }
+  const { localAddress, localPort, remoteAddress, remotePort } = connection
+  if (!isLoopback(localAddress) || !isLoopback(remoteAddress)) return undefined
+  if (localPort === undefined || remotePort === undefined) return undefined
+  // A client may have dialled the same from a socket of IPv6.
+  for (const [file, loopback] of [
+    ['/proc/net/tcp', V4_LOOPBACK],
+    ['/proc/net/tcp6', MAPPED_LOOPBACK],
+  ] as const) {
+    const [from, to] = [remotePort, localPort].map((port) => `${loopback}:${hex(port)}`)
+    for (const line of (await readFile(file, 'utf8').catch(() => '')).split('\n')) {
+      const columns = line.trim().split(/\s+/)
+      const [, local, remote, state, , , , uid, , inode] = columns
+      if (local !== from || remote !== to || state !== ESTABLISHED) continue
+      // A socket that no process holds is listed as root's.
+      return inode === undefined || inode === '0' ? undefined : { uid: Number(uid), inode }
+    }
   }
   return undefined
 }
+
+const V4_LOOPBACK = '0100007F'
+const MAPPED_LOOPBACK = `0000000000000000FFFF0000${V4_LOOPBACK}`
+
+const isLoopback = (address: string | undefined): boolean =>
+  address === '127.0.0.1' || address === '::ffff:127.0.0.1'
+
+const hex = (port: number): string => port.toString(16).toUpperCase().padStart(4, '0')
 
 /** Root gives each sandbox a uid that no account has. */
 const isAccount = async (uid: number): Promise<boolean> =>
@@ -45,6 +73,3 @@ const isInOurNamespace = async (inode: string): Promise<boolean> => {
   }
   return false
 }
-
-const endpoint = (port: number): string =>
-  `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`

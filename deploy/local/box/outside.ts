@@ -36,8 +36,8 @@ for (const port of spec.doors) {
 
 async function admit(socket: Socket, port: number): Promise<void> {
   socket.on('error', () => socket.destroy())
-  if (!(await isFriend(socket.remotePort ?? 0, port))) {
-    process.stderr.write(`port ${port}: refused a connection from inside a sandbox\n`)
+  if (!(await isFriend(socket))) {
+    process.stderr.write(`port ${port}: refused a connection from a sandbox or another user\n`)
     socket.destroy()
   } else if (!socket.destroyed && inside.connected) {
     inside.send({ port }, socket)
