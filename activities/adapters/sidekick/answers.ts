@@ -18,16 +18,38 @@ const NAMES: Readonly<Partial<Record<SidekickErrorCode, FailureName>>> = {
   not_isolated: 'IsolationUnavailable',
 }
 
+/** An answer in JSON is a few hundred bytes; the one who answers may be taken over by its users. */
+const LARGEST_ANSWER_BYTES = 1024 * 1024
+/** What a piece costs in memory besides its bytes: a body may come in a million pieces of one byte. */
+const PIECE_COST_BYTES = 128
+/** From its head to its end. */
+const ANSWER_WITHIN_MS = 10_000
+/** Words of a refusal end up in events and in the workflow's history. */
+const LONGEST_MESSAGE = 500
+const LARGEST_DETAILS = 4096
+
 /** The sidekick refused: `sidekickCode` in the details is its own word for why. */
-export const refusal = (status: number, text: string): DormouseError => {
+export const readRefusal = async (answer: Dispatcher.ResponseData): Promise<DormouseError> =>
+  refusal(answer.statusCode, await readText(answer))
+
+const refusal = (status: number, text: string): DormouseError => {
   const body = parse(text)
-  const code = body?.code as SidekickErrorCode | undefined
-  const name = (code === undefined ? undefined : NAMES[code]) ?? 'SidekickUnreachable'
-  return new DormouseError(name, `sidekick: ${body?.message ?? `status ${status}`}`, {
-    ...(code === undefined ? {} : { sidekickCode: code }),
-    ...body?.details,
+  const code = typeof body?.code === 'string' ? (body.code as SidekickErrorCode) : undefined
+  const known = code !== undefined && Object.hasOwn(NAMES, code)
+  const name = (known ? NAMES[code] : undefined) ?? 'SidekickUnreachable'
+  const message = String(body?.message ?? `status ${status}`).slice(0, LONGEST_MESSAGE)
+  return new DormouseError(name, `sidekick: ${message}`, {
+    ...shortDetails(body?.details),
+    ...(code === undefined ? {} : { sidekickCode: code.slice(0, LONGEST_MESSAGE) }),
   })
 }
+
+const shortDetails = (details: unknown): Record<string, unknown> =>
+  typeof details === 'object' &&
+  details !== null &&
+  JSON.stringify(details).length <= LARGEST_DETAILS
+    ? { ...details }
+    : {}
 
 export const isRefusal = (error: unknown, code: SidekickErrorCode): error is DormouseError =>
   error instanceof DormouseError && error.details['sidekickCode'] === code
@@ -44,9 +66,32 @@ export const unreachable = (error: unknown): DormouseError =>
       )
 
 export const readJson = async <T>(answer: Dispatcher.ResponseData): Promise<T> => {
-  const text = await answer.body.text()
+  const text = await readText(answer)
   if (answer.statusCode >= 400) throw refusal(answer.statusCode, text)
   return (text === '' ? undefined : JSON.parse(text)) as T
+}
+
+/** The whole body, if it is small and comes soon; else the connection ends with it. */
+const readText = async ({ body }: Dispatcher.ResponseData): Promise<string> => {
+  const tooLong = new DormouseError(
+    'SidekickUnreachable',
+    'the sidekick’s answer is too large or takes too long',
+  )
+  const late = setTimeout(() => body.destroy(tooLong), ANSWER_WITHIN_MS)
+  // Leaving the loop breaks the body off, which must not end the process.
+  body.on('error', () => undefined)
+  const chunks: Buffer[] = []
+  let cost = 0
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      cost += chunk.length + PIECE_COST_BYTES
+      if (cost > LARGEST_ANSWER_BYTES) throw tooLong
+      chunks.push(chunk)
+    }
+  } finally {
+    clearTimeout(late)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** The body as a stream whose breaking off has the platform's name. */
@@ -66,9 +111,9 @@ async function* named(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 
 const parse = (
   text: string,
-): { code?: string; message?: string; details?: Record<string, unknown> } | undefined => {
+): { code?: unknown; message?: unknown; details?: unknown } | undefined => {
   try {
-    return JSON.parse(text) as { code?: string }
+    return (JSON.parse(text) ?? undefined) as { code?: unknown } | undefined
   } catch {
     return undefined
   }

@@ -5,7 +5,7 @@ import type { ActivityStatus, Hello, SaveSummary } from '../../../sidekick/proto
 import { PROTOCOL_MIN_VERSION, PROTOCOL_VERSION } from '../../../sidekick/protocol.ts'
 import { DormouseError } from '../../../workflows/errors.ts'
 import type { Endpoint, SandboxRef, SidekickAddress, SidekickControl } from '../../ports.ts'
-import { isRefusal, readJson, readStream, refusal, unreachable } from './answers.ts'
+import { isRefusal, readJson, readRefusal, readStream, unreachable } from './answers.ts'
 import { openConnection, type SidekickConnection } from './connection.ts'
 
 const SHORT_MS = 10_000
@@ -28,13 +28,16 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
       for (;;) {
         const connection = openConnection(address)
         try {
+          const leftMs = Math.max(1, Math.ceil(giveUpAt - performance.now()))
           const answer = await connection.client.request({
             method: 'GET',
             path: '/v1/hello',
-            headersTimeout: Math.max(1, giveUpAt - performance.now()),
+            headersTimeout: leftMs,
+            // Headers that come in time say nothing of the body.
+            signal: AbortSignal.timeout(leftMs),
           })
           const hello = await readJson<Hello>(answer)
-          checkVersion(hello)
+          checkHello(hello)
           const fingerprint = connection.fingerprint() ?? ''
           remember({ address, fingerprint }, connection)
           return { ...hello, fingerprint }
@@ -79,7 +82,7 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
           headersTimeout: LONG_MS,
           bodyTimeout: LONG_MS,
         })
-        if (answer.statusCode >= 400) throw refusal(answer.statusCode, await answer.body.text())
+        if (answer.statusCode >= 400) throw await readRefusal(answer)
         const kind = answer.headers['x-dormouse-archive'] === 'delta' ? 'delta' : 'full'
         const stream = readStream(answer)
         stream.once('close', () => void connection.client.destroy())
@@ -195,7 +198,12 @@ const keyOf = ({ address, fingerprint }: Endpoint): string =>
 const addressText = (address: SidekickAddress): string =>
   address.kind === 'unix' ? address.path : `${address.host}:${address.port}`
 
-const checkVersion = (hello: Hello): void => {
+const LONGEST_BOOT_ID = 100
+
+const checkHello = (hello: Hello): void => {
+  // It is kept in a row.
+  if (typeof hello?.bootId !== 'string' || hello.bootId.length > LONGEST_BOOT_ID)
+    throw new DormouseError('ProvisionFailed', 'what answers at the sidekick’s address is none')
   if (hello.minProtocol > PROTOCOL_VERSION || hello.protocol < PROTOCOL_MIN_VERSION)
     throw new DormouseError(
       'ProvisionFailed',
