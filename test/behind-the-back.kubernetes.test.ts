@@ -6,6 +6,7 @@ import { connectCluster } from '../activities/adapters/kubernetes/cluster.ts'
 import { clusterSite } from './support/cluster-site.ts'
 import { startStack, type Stack } from './support/stack.ts'
 import { visit, type Visitor } from './support/visitor.ts'
+import { kubectl } from './support/workloads.ts'
 
 const newSpec = () => ({ ...anySpec(), image: { name: 'base', digest: 'base' } })
 
@@ -90,14 +91,8 @@ describe('behind the platform’s back', () => {
     const { spec } = await core.readNamespacedPod({
       ...{ namespace: namespace(), name: await podOf(id) },
     })
-    const cordon = async (unschedulable: boolean) => {
-      const node = await core.readNode({ name: spec?.nodeName ?? '' })
-      await core.replaceNode({
-        name: spec?.nodeName ?? '',
-        body: { ...node, spec: { ...node.spec, unschedulable } },
-      })
-    }
-    await cordon(true)
+    const node = spec?.nodeName ?? ''
+    await kubectl(['cordon', node])
     try {
       // The one node takes no more: saved, and its reason for waiting has a name.
       await expect
@@ -106,7 +101,7 @@ describe('behind the platform’s back', () => {
         })
         .toBe('NoNodeFits')
     } finally {
-      await cordon(false)
+      await kubectl(['uncordon', node])
     }
     await untilGeneration(id, 2)
     expect(await visitor.run(id, 'cat ~/saved ~/new')).toBe('saved\nnew\n')

@@ -13,8 +13,6 @@ describe('a full /tmp', () => {
   let visitor: Visitor
   beforeAll(async () => {
     volumes = await makeSizedVolumes()
-    // Twice two: before and after the night.
-    await volumes.add(4, DISK_MIB)
     const trees = { storageClass: volumes.storageClass, scratchMib: DISK_MIB }
     stack = await startStack({
       site: (name) => clusterSite(name, { workloads: { trees } }),
@@ -32,6 +30,8 @@ describe('a full /tmp', () => {
 
   it('keeps the compute up, which says why it cannot be saved, and is saved once there is room', async () => {
     const { client } = visitor
+    // Twice two: before and after the night. Each serves one pod, and a second try needs others.
+    await volumes.add(4, DISK_MIB)
     const { id } = await client.computes.create({ tier: 'tiny' }, { wait: 60 })
     await visitor.run(id, 'echo kept > kept')
     const fill = 'for b in 64k 4k; do dd if=/dev/zero of=/tmp/fill-$b bs=$b 2>&1; done; true'

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { clusterSite } from './support/cluster-site.ts'
 import { startStack, type Stack } from './support/stack.ts'
 import { visit, type Visitor } from './support/visitor.ts'
@@ -11,10 +11,14 @@ describe('limits inside a pod', () => {
   beforeAll(async () => {
     stack = await startStack({ site: clusterSite })
     visitor = await visit(stack)
+  })
+  afterAll(() => stack?.stop())
+  // Of one that was ended once, no second try could say that it never was.
+  beforeEach(async () => {
     id = (await visitor.client.computes.create({ tier: 'tiny' }, { wait: 60 })).id
     await visitor.run(id, 'echo here > /tmp/still')
   })
-  afterAll(() => stack?.stop())
+  afterEach(() => visitor.client.computes.remove(id, { wait: 60, purge: true }))
 
   const still = async () => {
     expect((await visitor.client.computes.get(id)).generation).toBe(1)
@@ -38,10 +42,10 @@ describe('limits inside a pod', () => {
 
   it('a fork bomb stays within its processes, and ends', async () => {
     // They sleep for longer than it takes to start them all.
-    const bomb = 'i=0; while [ $i -lt 400 ]; do sleep 20 & i=$((i+1)); echo $i > /tmp/forked; done'
+    const bomb = 'i=0; while [ $i -lt 400 ]; do sleep 40 & i=$((i+1)); echo $i > /tmp/forked; done'
     await visitor.run(id, `sh -c '${bomb}' 2>/dev/null || true`)
     // No program can be started to ask, until they end.
-    await expect.poll(() => visitor.run(id, 'true').catch(String), { timeout: 60_000 }).toBe('')
+    await expect.poll(() => visitor.run(id, 'true').catch(String), { timeout: 120_000 }).toBe('')
     const forked = Number(await visitor.run(id, 'cat /tmp/forked'))
     expect(forked).toBeGreaterThan(100)
     expect(forked).toBeLessThan(256)

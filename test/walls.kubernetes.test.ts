@@ -1,5 +1,5 @@
 import { NetworkingV1Api } from '@kubernetes/client-node'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { connectCluster } from '../activities/adapters/kubernetes/cluster.ts'
 import { clusterSite } from './support/cluster-site.ts'
 import { startStack, type Stack } from './support/stack.ts'
@@ -7,11 +7,12 @@ import { visit, type Visitor } from './support/visitor.ts'
 
 let stack: Stack
 let visitor: Visitor
-beforeAll(async () => {
+// It takes its own walls down: each try has others.
+beforeEach(async () => {
   stack = await startStack({ site: clusterSite })
   visitor = await visit(stack)
 })
-afterAll(() => stack?.stop())
+afterEach(() => stack?.stop())
 
 it('where the network policy does not hold no user comes in, and the reason says so', async () => {
   const { client } = visitor

@@ -62,7 +62,7 @@ describe('the chart, installed', () => {
     expect(network).not.toContain('reached')
     await visitor.client.computes.hibernate(id)
     await visitor.until(id, 'hibernated', 60_000)
-    await expect.poll(pods, { timeout: 20_000 }).toBe('')
+    await expect.poll(pods, { timeout: 60_000 }).toBe('')
 
     const keys = await read(['secret', 'dormouse-keys'])
     await installed.upgrade({ firstLogin: { email: 'other@dormouse.test' } })
@@ -120,14 +120,22 @@ describe('the chart, installed', () => {
     const { id } = await visitor.client.computes.create({ tier: 'tiny' }, { wait: 60 })
     await visitor.run(id, 'echo saved > ~/file')
     await visitor.client.computes.checkpoint(id, { wait: 60 })
-    const first = await holder()
     // As the observer names itself: its pod, and a number of its own.
-    const observer = first.replace(/-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, '')
+    const podOf = (one: string) => one.replace(/-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, '')
+    const pods = () => kubectl(['get', 'pods', '-n', installed.system, '-o', 'name'])
+    // After a roll-out the Lease names nobody, or one that is gone, until another took it.
+    await expect
+      .poll(async () => (await pods()).split('\n').includes(`pod/${podOf(await holder())}`), {
+        timeout: 60_000,
+      })
+      .toBe(true)
+    const first = await holder()
+    const observer = podOf(first)
     const killed = performance.now()
     const now = ['--grace-period=0', '--force']
     await kubectl(['delete', 'pod', observer, '-n', installed.system, ...now])
     await kubectl(['delete', 'pod', `compute-${id}-1`, '-n', installed.computes, ...now])
-    await expect.poll(holder, { timeout: 12_000, interval: 200 }).not.toBe(first)
+    await expect.poll(holder, { timeout: 30_000, interval: 200 }).not.toBe(first)
     const tookOverMs = Math.round(performance.now() - killed)
     await expect
       .poll(async () => (await visitor.client.computes.get(id)).generation, { timeout: 60_000 })

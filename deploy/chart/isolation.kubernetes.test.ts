@@ -108,7 +108,10 @@ describe('what a compute reaches', () => {
       await startPod(listener(place(name, 'shared'), computeOf(name, 'shared')))
       const allowed = `${ELSEWHERE}:${outside.port}`
       const tried = [allowed, internet(), addresses.api, `${NEVER[0]}:${outside.port}`]
-      expect(await reached(place(name, 'shared'), tried)).toEqual([allowed])
+      // A pod starts sooner than a network plugin hears of it.
+      await expect
+        .poll(() => reached(place(name, 'shared'), tried), { timeout: 30_000 })
+        .toEqual([allowed])
     } finally {
       await listed.end()
     }

@@ -94,7 +94,7 @@ describe('the addresses of the node that a compute runs on', () => {
     await install(false)
     await vi.waitFor(
       async () => expect(await runTool('iptables-save', ['-t', 'mangle'])).not.toContain(chain),
-      { timeout: 20_000 },
+      { timeout: 60_000 },
     )
   })
 })

@@ -46,7 +46,7 @@ const sidekick = (name: string, volume: object, subPath?: string) => ({
     { ...volume, mountPath: '/.dormouse', readOnly: true, ...(subPath ? { subPath } : {}) },
   ],
 })
-const POLL = { timeout: 20_000, interval: 200 } as const
+const POLL = { timeout: 40_000, interval: 200 } as const
 const scratch = ['home', 'tmp'].map((name) => ({ name, emptyDir: {} }))
 
 describe('the images, where Pod Security is "restricted"', { timeout: 120_000 }, () => {

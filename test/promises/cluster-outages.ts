@@ -58,10 +58,15 @@ export const survivesOutage = async (
   const laterMs = Math.round(Math.random() * outage.laterMs)
   await sleep(laterMs)
   await outage.strike()
-  expect(await outside(stack, subjects), 'the strike must fall into all four').toEqual([])
-  await sleep(outage.lastsMs)
-  const endedInTheOutage = await outside(stack, subjects)
-  await outage.end()
+  let endedInTheOutage: readonly string[]
+  try {
+    expect(await outside(stack, subjects), 'the strike must fall into all four').toEqual([])
+    await sleep(outage.lastsMs)
+    endedInTheOutage = await outside(stack, subjects)
+  } finally {
+    // A strike that fell beside them must not leave the part down for whoever comes next.
+    await outage.end()
+  }
   const overAt = Date.now()
   await Promise.all(subjects.map((subject) => endsRight(visitor, subject)))
   return { laterMs, endedInTheOutage, allRightAfterMs: Date.now() - overAt }

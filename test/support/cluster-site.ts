@@ -1,4 +1,5 @@
 /** A stack's computes as pods: behind the chart's walls, in a namespace of their own. */
+import { isNotFound } from '../../activities/adapters/kubernetes/api-errors.ts'
 import { connectCluster } from '../../activities/adapters/kubernetes/cluster.ts'
 import { LABELS } from '../../activities/adapters/kubernetes/labels.ts'
 import type { Site } from './stack.ts'
@@ -43,8 +44,13 @@ export const clusterSite = async (
     services: ['observer'],
     sandboxes: pods,
     async end() {
-      for (const pod of await pods())
-        await core.deleteNamespacedPod({ name: pod, namespace, gracePeriodSeconds: 0 })
+      for (const name of await pods())
+        await core
+          .deleteNamespacedPod({ name, namespace, gracePeriodSeconds: 0 })
+          .catch((error: unknown) => {
+            // It went by itself meanwhile.
+            if (!isNotFound(error)) throw error
+          })
       await workloads.end()
     },
   }

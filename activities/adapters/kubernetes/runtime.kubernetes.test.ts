@@ -78,17 +78,20 @@ describe('the kubernetes runtime', () => {
     const body = { metadata: { name: 'tight' }, spec: { hard: { pods: '0' } } }
     await core.createNamespacedResourceQuota({ namespace, body })
     const spec = newSpec()
-    // Quota is enforced from the moment its status is written.
-    for (;;) {
-      const quota = await core.readNamespacedResourceQuota({ namespace, name: 'tight' })
-      if (quota.status?.hard?.['pods'] === '0') break
-      await sleep(50)
+    try {
+      // Quota is enforced from the moment its status is written.
+      for (;;) {
+        const quota = await core.readNamespacedResourceQuota({ namespace, name: 'tight' })
+        if (quota.status?.hard?.['pods'] === '0') break
+        await sleep(50)
+      }
+      await expect(runtime().ensure(spec)).rejects.toMatchObject({
+        name: 'QuotaExceeded',
+        message: expect.stringContaining('pods'),
+      })
+    } finally {
+      await core.deleteNamespacedResourceQuota({ namespace, name: 'tight' })
     }
-    await expect(runtime().ensure(spec)).rejects.toMatchObject({
-      name: 'QuotaExceeded',
-      message: expect.stringContaining('pods'),
-    })
-    await core.deleteNamespacedResourceQuota({ namespace, name: 'tight' })
     await expect(runtime().ensure(spec)).resolves.toMatchObject({ tree: 'fresh' })
     await runtime().stop(spec, { keepTree: false })
   })

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Leading, SandboxSeen, SandboxSpec } from '../../ports.ts'
+import { kubectl } from '../../../deploy/cluster/kubectl.ts'
 import { anySpec } from '../../contracts/runtime.contract.ts'
 import { podName } from './labels.ts'
 import { createKubernetesRuntime } from './runtime.ts'
@@ -16,9 +17,10 @@ describe('watching pods of a real cluster', () => {
     suite = await openSuiteNamespace()
   })
   afterAll(() => suite.end())
-  beforeEach(() => {
+  beforeEach(async () => {
     told = []
     watch = startWatch(told)
+    await leads(watch)
   })
   afterEach(() => watch.stop())
 
@@ -29,6 +31,9 @@ describe('watching pods of a real cluster', () => {
     if (started === undefined) throw new Error('the runtime does not watch')
     return started
   }
+  /** The lease of who watched before may have to run out first. */
+  const leads = (one: Leading) =>
+    vi.waitFor(() => expect(one.standing()).toBe('leading'), { timeout: 30_000 })
   const started = async (): Promise<SandboxSpec> => {
     const spec = newSpec()
     await runtime().ensure(spec)
@@ -61,9 +66,9 @@ describe('watching pods of a real cluster', () => {
   it('tells of a pod that somebody deletes while it can still be saved, and of one that vanishes', async () => {
     const [leaving, vanishing] = [await started(), await started()]
     await deletePod(leaving, 30)
-    await tells(leaving, 'draining', 'drain', 2_000)
+    await tells(leaving, 'draining', 'drain', 5_000)
     await deletePod(vanishing, 0)
-    await tells(vanishing, 'gone', 'lost', 2_000)
+    await tells(vanishing, 'gone', 'lost', 5_000)
   })
 
   it('tells of every pod of a node that is cordoned', async () => {
@@ -73,33 +78,33 @@ describe('watching pods of a real cluster', () => {
       ...{ namespace: suite.config.namespace, name: podName(spec) },
     })
     const name = pod.spec?.nodeName ?? ''
-    const cordon = async (unschedulable: boolean) => {
-      const node = await core.readNode({ name })
-      await core.replaceNode({ name, body: { ...node, spec: { ...node.spec, unschedulable } } })
-    }
-    await cordon(true)
+    const cordon = (verb: 'cordon' | 'uncordon') =>
+      kubectl(process.env['KUBECONFIG'] ?? '', [verb, name])
+    await cordon('cordon')
     try {
-      await tells(spec, 'draining', 'drain', 2_000)
+      await tells(spec, 'draining', 'drain', 5_000)
     } finally {
-      await cordon(false)
+      await cordon('uncordon')
     }
     await runtime().stop(spec, { keepTree: false })
   })
 
   it('of two that watch one tells; when it stops the other goes on', async () => {
     const others: SandboxSeen[] = []
-    await vi.waitFor(() => expect(watch.standing()).toBe('leading'), { timeout: 5_000 })
     const second = startWatch(others)
     try {
       const [first, next] = [await started(), await started()]
       await deletePod(first, 0)
-      await tells(first, 'gone', 'lost', 2_000)
+      await tells(first, 'gone', 'lost', 5_000)
       expect(others).toEqual([])
       await watch.stop()
-      await sleep(3_000)
+      await leads(second)
+      // It tells of what it has seen: a moment for its first look.
+      await sleep(2_000)
       await deletePod(next, 0)
-      await vi.waitFor(() =>
-        expect(others.map(({ computeId }) => computeId)).toContain(next.computeId),
+      await vi.waitFor(
+        () => expect(others.map(({ computeId }) => computeId)).toContain(next.computeId),
+        { timeout: 5_000 },
       )
       expect(told.map(({ computeId }) => computeId)).not.toContain(next.computeId)
     } finally {

@@ -81,7 +81,7 @@ const dial = (address) => new Promise((resolve) => {
   const at = address.lastIndexOf(':')
   const socket = require('node:net').connect(Number(address.slice(at + 1)), address.slice(0, at))
   const end = (how) => { socket.destroy(); resolve([address, how]) }
-  setTimeout(end, 1500, 'closed')
+  setTimeout(end, 3000, 'closed')
   socket.once('connect', () => end('open')).once('error', () => end('closed'))
 })
 Promise.all(process.argv.slice(1).map(dial)).then((all) => console.log(JSON.stringify(Object.fromEntries(all))))
