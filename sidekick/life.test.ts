@@ -45,6 +45,14 @@ describe('a claim', () => {
     expect(hello).toMatchObject({ claimed: true, generation: 3, state: 'claimed' })
   })
 
+  it('is no debugger to users, whatever signal they send', async () => {
+    sidekick = await StartedSidekick.start()
+    process.kill(sidekick.child.pid ?? 0, 'SIGUSR1')
+    await new Promise((done) => setTimeout(done, 500))
+    expect(sidekick.output).not.toMatch(/debugger|inspector/i)
+    expect((await sidekick.ask('/v1/hello', { ticket: null })).status).toBe(200)
+  })
+
   it('keeps users out until it is opened', async () => {
     sidekick = await StartedSidekick.start()
     await sidekick.claim()

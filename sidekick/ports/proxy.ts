@@ -1,4 +1,10 @@
-import { request as dial, type Agent, type ClientRequest, type IncomingMessage } from 'node:http'
+import {
+  request as dial,
+  STATUS_CODES,
+  type Agent,
+  type ClientRequest,
+  type IncomingMessage,
+} from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errno, Failure } from '../errors.ts'
 import type { HttpCall, SocketCall } from '../router.ts'
@@ -15,8 +21,7 @@ export const proxyHttp = async (
   kept: Agent,
 ): Promise<void> => {
   const { request, response } = call
-  // What may not be sent twice goes on a connection of its own: a kept one can end just then.
-  let upstream = send(call, listener, isHarmless(request) ? kept : false)
+  let upstream = send(call, listener, mayShare(request) ? kept : false)
   response.once('close', () => upstream.destroy())
   request.on('data', touch)
   const answer = await answered(upstream, listener).catch((error: unknown) => {
@@ -25,19 +30,20 @@ export const proxyHttp = async (
     return answered(upstream, listener)
   })
   touch()
-  response.writeHead(
-    answer.statusCode ?? 502,
-    answer.statusMessage,
-    responseHeaders(answer.rawHeaders),
-  )
+  // Without the server's own words beside the status: they may hold what no head may.
+  response.writeHead(answer.statusCode ?? 502, responseHeaders(answer.rawHeaders))
   response.flushHeaders() // an event stream shows its beginning at once
   answer.on('data', touch)
   answer.on('error', () => response.destroy())
   answer.pipe(response)
 }
 
-const isHarmless = ({ method, headers }: IncomingMessage): boolean =>
-  (method === 'GET' || method === 'HEAD') &&
+/**
+ * What may not be sent twice goes on a connection of its own: a kept one can end just then. So does
+ * HEAD: a server that answers it with a body, wrongly, would be answering the next request.
+ */
+const mayShare = ({ method, headers }: IncomingMessage): boolean =>
+  method === 'GET' &&
   headers['transfer-encoding'] === undefined &&
   headers['content-length'] === undefined
 
@@ -98,14 +104,17 @@ const dialListener = (
 
 const answered = (upstream: ClientRequest, { port }: Listener): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
+    const brokeOff = `The server on port ${port} broke off without an answer.`
     upstream.once('response', resolve)
     upstream.once('error', (error) =>
       reject(
         errno(error) === 'ECONNREFUSED'
           ? nothingListens(port)
-          : new Failure('no_listener', `The server on port ${port} broke off without an answer.`),
+          : new Failure('no_listener', brokeOff),
       ),
     )
+    // One that switches protocols though nobody asked ends without an error.
+    upstream.once('close', () => reject(new Failure('no_listener', brokeOff)))
   })
 
 const writeHead = (
@@ -119,7 +128,7 @@ const writeHead = (
     (_, index) => `${headers[2 * index]}: ${headers[2 * index + 1]}\r\n`,
   )
   socket.write(
-    `HTTP/1.1 ${answer.statusCode} ${answer.statusMessage}\r\n${lines.join('')}\r\n`,
+    `HTTP/1.1 ${answer.statusCode} ${STATUS_CODES[answer.statusCode ?? 0] ?? ''}\r\n${lines.join('')}\r\n`,
     'latin1',
   )
 }

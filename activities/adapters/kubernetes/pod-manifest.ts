@@ -112,6 +112,8 @@ const compute = (spec: SandboxSpec, image: string, shape: PodShape): V1Container
   env: [
     { name: 'HOME', value: '/home/user' },
     { name: 'TMPDIR', value: '/tmp' },
+    // What an image sets for its own programs is not meant for the sidekick.
+    ...['NODE_OPTIONS', 'LD_PRELOAD'].map((name) => ({ name, value: '' })),
   ],
   securityContext: restricted,
   resources: {

@@ -11,6 +11,7 @@ import platform
 import socket
 import struct
 import sys
+import time
 
 if "gvisor" not in platform.release():
     sys.exit("this kernel is not gVisor's: some of these calls would do harm")
@@ -80,6 +81,13 @@ def their_descriptor():
     return call(438, pid, 3, 0)
 
 
+def debugger():
+    os.kill(SIDEKICK, 10)
+    time.sleep(1)
+    socket.create_connection(("127.0.0.1", 9229), 2)
+    return "ok"
+
+
 def reach_out():
     socket.create_connection(("1.1.1.1", 53), 2)
     return "ok"
@@ -107,6 +115,7 @@ TRIES = {
     "/proc/sidekick/mem": lambda: opened(f"/proc/{SIDEKICK}/mem", os.O_RDWR),
     "pidfd_getfd sidekick": their_descriptor,
     "kcmp sidekick": lambda: call(312, os.getpid(), SIDEKICK, 0, 0, 0),
+    "debugger of the sidekick": debugger,
     "add_key": lambda: call(248, "user", "x", "y", 1, -3),
     "request_key": lambda: call(249, "user", "x", 0, 0),
     "bpf": lambda: call(321, 0, BUFFER, 72),
