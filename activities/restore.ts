@@ -44,7 +44,9 @@ export const createRestore =
     const already = hello.state === 'open'
     let tree = { entries: source.entries ?? 0, sizeBytes: 0 }
     if (!already) {
-      for (const [index, part] of source.parts.entries())
+      // Another attempt may have brought it so far; what is whole is fed to nobody.
+      const missing = hello.restored === true ? [] : source.parts
+      for (const [index, part] of missing.entries())
         await feed(deps, input, { ...part, index, count: source.parts.length }, endpoint, signal)
       tree = await deps.sidekick.restored(endpoint, input, source.saveId)
       if (source.entries !== undefined && tree.entries !== source.entries)

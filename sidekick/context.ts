@@ -3,6 +3,8 @@ import type { Life } from './life.ts'
 import type { Processes } from './processes.ts'
 import type { WriteGate } from './write-gate.ts'
 
+export type RestoreState = 'none' | 'unfinished' | 'whole'
+
 /** What every part of the sidekick shares; made once in main.ts. */
 export interface SidekickContext {
   /** The durable trees, as absolute paths inside the compute. */
@@ -18,6 +20,8 @@ export interface SidekickContext {
   readonly processes: Processes
   /** Closes every WebSocket with that code (CLOSE_HIBERNATED, CLOSE_RESTARTING). */
   closeSockets(code: number, reason: string): void
+  /** How far a restore is; the saves part replaces it. */
+  restoring: () => RestoreState
   /** Whether the trees changed since the last published save; the saves part replaces it. */
   dirty: () => boolean | Promise<boolean>
 }

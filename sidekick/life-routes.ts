@@ -36,6 +36,7 @@ export const registerLife = (
       claimed: claim !== undefined,
       ...(claim && { computeId: claim.computeId, generation: claim.generation }),
       state: life.state,
+      restored: context.restoring() === 'whole',
       bootId: life.bootId,
     }
   })
@@ -54,6 +55,8 @@ export const registerLife = (
         'not_isolated',
         `The sandbox reaches ${reached}, which no compute may: its network policy does not hold.`,
       )
+    if (context.restoring() === 'unfinished')
+      throw new Failure('wrong_state', 'The trees are not whole yet; feed all parts first.')
     life.to('open')
     context.activity.touch('opened')
     log('open')

@@ -45,6 +45,7 @@ const context: SidekickContext = {
   gate,
   processes,
   closeSockets: (code, reason) => sockets.closeAll(code, reason),
+  restoring: () => 'none',
   dirty: () => true,
 }
 

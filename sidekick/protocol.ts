@@ -61,6 +61,8 @@ export interface Hello {
   readonly generation?: number
   /** claimed → open (users may come in) → frozen → open | retired */
   readonly state: 'unclaimed' | 'claimed' | 'open' | 'frozen' | 'retired'
+  /** All parts of a save are in and were said to be: no more are taken. Older sidekicks do not say. */
+  readonly restored?: boolean
   /** Random per sidekick process: tells a restarted sidekick from the one that was claimed. */
   readonly bootId: string
 }
@@ -147,7 +149,8 @@ export interface SaveSummary {
 
 /**
  * PUT /v1/restore?index=i&count=n, body zstd(tar), parts in order, index 0 first → 200 { entries }.
- * POST /v1/restored { saveId } → 200 { entries, sizeBytes }: builds the index later deltas are against.
+ * POST /v1/restored { saveId } → 200 { entries, sizeBytes }: builds the index later deltas are against;
+ * 409 wrong_state until all parts are in. From then on no part is taken, and only then open is.
  * A failed restore leaves the sidekick in `claimed`; index 0 again starts over from an empty tree.
  */
 

@@ -21,6 +21,7 @@ export const registerSaves = (router: Router, context: SidekickContext): void =>
   const freezer = new Freezer(context)
   const saves = new Saves(context, freezer)
   context.dirty = () => saves.dirty()
+  context.restoring = () => saves.restoring
 
   router.on('POST', '/v1/freeze', RUNNING, async ({ request }) => ({
     frozen: true,

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SidekickContext } from '../context.ts'
+import type { RestoreState, SidekickContext } from '../context.ts'
 import { Failure } from '../errors.ts'
 import type { ArchiveRequest, SaveSummary } from '../protocol.ts'
 import { inBatches } from './batches.ts'
@@ -21,6 +21,11 @@ export interface OutgoingArchive {
   readonly stream: AsyncIterable<Buffer>
 }
 
+export interface RestoredTree {
+  readonly entries: number
+  readonly sizeBytes: number
+}
+
 /** Takes saves and puts them back, one at a time; knows what deltas are measured against. */
 export class Saves {
   readonly #context: SidekickContext
@@ -29,7 +34,9 @@ export class Saves {
   readonly #thread = new SaveThread()
   #underWay: UnderWay | null = null
   #archives = 0
-  #nextPart = 0
+  /** Null: no part was ever fed. */
+  #parts: { readonly next: number; readonly count: number } | null = null
+  #whole: { readonly saveId: string | null; readonly tree: RestoredTree } | null = null
   #restoredAtMs = 0
   #dirty: { readonly answer: Promise<boolean>; readonly atMs: number } | null = null
 
@@ -103,25 +110,40 @@ export class Saves {
   /** Errors: wrong_state (part out of order), invalid, too_large, no_space. */
   async restore(index: number, count: number, body: AsyncIterable<Buffer>): Promise<number> {
     if (index >= count) throw new Failure('invalid', '`index` must be below `count`.')
-    if (index !== 0 && index !== this.#nextPart)
-      throw new Failure('wrong_state', `Part ${this.#nextPart} comes next, or part 0 again.`)
+    // An attempt that was given up and is late must not empty what another has made whole.
+    if (this.#whole) throw new Failure('wrong_state', 'The trees are whole already; open them.')
+    const next = this.#parts?.next ?? 0
+    if (index !== 0 && index !== next)
+      throw new Failure('wrong_state', `Part ${next} comes next, or part 0 again.`)
+    // From here, before anything is waited for, nobody opens the trees.
+    this.#parts = { next: 0, count }
     await this.#makeWay()
-    this.#nextPart = 0
     this.#ledger.rebase(null)
     const job = { roots: this.#context.trees, index, caps: this.#caps() }
     const running = this.#run(null, { kind: 'restore', job })
     const feeding = feed(running, body)
     // Fed to its end in any case: only then is the body free to be drained by whoever answers.
     const entries = await running.result.finally(() => feeding)
-    this.#nextPart = index + 1
+    this.#parts = { next: index + 1, count }
     this.#restoredAtMs = performance.now()
     return entries
   }
 
-  /** The trees now are what `saveId` holds; null: they are new. */
-  async restored(saveId: string | null): Promise<{ entries: number; sizeBytes: number }> {
+  get restoring(): RestoreState {
+    if (this.#whole) return 'whole'
+    return this.#parts ? 'unfinished' : 'none'
+  }
+
+  /**
+   * The trees now are what `saveId` holds; null: they are new. Asked again, the same answer. Errors:
+   * wrong_state while parts are missing.
+   */
+  async restored(saveId: string | null): Promise<RestoredTree> {
+    if (this.#whole?.saveId === saveId) return this.#whole.tree
+    const parts = this.#parts
+    if (this.#whole || (parts && parts.next !== parts.count))
+      throw new Failure('wrong_state', 'The trees are not what that save holds; feed its parts.')
     await this.#makeWay()
-    this.#nextPart = 0
     await sleep(Math.max(0, this.#restoredAtMs + SETTLE_MS - performance.now()))
     const indexFd = this.#ledger.openNameless()
     const job = {
@@ -135,7 +157,8 @@ export class Saves {
       const index = await this.#run(null, { kind: 'scan', job }).result
       this.#ledger.rebase(saveId === null ? null : index)
       if (saveId === null) closeSync(indexFd)
-      return { entries: index.treeEntries, sizeBytes: index.treeBytes }
+      this.#whole = { saveId, tree: { entries: index.treeEntries, sizeBytes: index.treeBytes } }
+      return this.#whole.tree
     } catch (error) {
       closeSync(indexFd)
       throw error
