@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
-import { chmod, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import type { ReadableStream as WebStream } from 'node:stream/web'
@@ -11,7 +12,10 @@ import { targetOf } from './place.ts'
 import { unpackFolder } from './unpack.ts'
 import { statRemote, textOf } from './upload.ts'
 
-/** Copies a file or folder of a compute to this machine; answers where it went. */
+/**
+ * Copies a file or folder of a compute to this machine; answers where it went. Its name is the one the user
+ * spelled: the compute has no say in where on this machine anything is written.
+ */
 export const download = async (
   client: Client,
   computeId: string,
@@ -26,17 +30,24 @@ export const download = async (
     (there) => there.isDirectory(),
     () => false,
   )
-  const place = path.resolve(targetOf(found.path, target, isFolder, path.join))
+  const place = path.resolve(targetOf(source, target, isFolder, path.join))
   if (found.type === 'directory') {
+    // The name was added here, and an earlier copy may have made it a link.
+    if (place !== path.resolve(target) && (await isLink(place)))
+      throw new CliError(
+        EXIT.failure,
+        `${place} is a link on this machine. No folder is copied through a link.`,
+        'Remove it, or copy to a new folder.',
+      )
     await downloadFolder(client, computeId, found.path, place, onBytes)
     return place
   }
   await mkdir(path.dirname(place), { recursive: true })
-  const partial = `${place}.${process.pid}.partial`
+  const partial = `${place}.${randomUUID()}.partial`
   try {
     const body = Readable.fromWeb((await client.files(computeId).read(source)) as WebStream)
     body.on('data', (bytes: Uint8Array) => onBytes(bytes.length))
-    await pipeline(body, createWriteStream(partial))
+    await pipeline(body, createWriteStream(partial, { flags: 'wx' }))
     await chmod(partial, found.mode & 0o777)
     await rename(partial, place)
   } finally {
@@ -44,6 +55,12 @@ export const download = async (
   }
   return place
 }
+
+const isLink = (place: string): Promise<boolean> =>
+  lstat(place).then(
+    (there) => there.isSymbolicLink(),
+    () => false,
+  )
 
 const downloadFolder = async (
   client: Client,
