@@ -1,3 +1,4 @@
+import { STATUS_CODES } from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { isNavigation } from './intent.ts'
@@ -51,7 +52,10 @@ export const answerRefusal = (
   const { status, headers, body } = renderRefusal(refusal, request.headers)
   // What is left of the body is not read: the connection cannot carry another request.
   const close = request.complete ? {} : { connection: 'close' }
-  response.writeHead(status, { ...headers, ...more, ...close })
+  // Nothing that an answer left here which could not be written: no header, and no reason phrase.
+  for (const name of response.getHeaderNames())
+    if (name !== 'connection') response.removeHeader(name)
+  response.writeHead(status, STATUS_CODES[status] ?? '', { ...headers, ...more, ...close })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
@@ -68,4 +72,23 @@ export const answerSocketRefusal = (
   )
   socket.end(`HTTP/1.1 ${status} ${refusal.title}\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
   setTimeout(() => socket.destroy(), 5_000).unref()
+}
+
+/** Runs what answers a failure. When that fails too, the connection is cut and the log says why. Never throws. */
+export const answerOrCut = (
+  answer: () => void,
+  connection: { destroy(): unknown },
+  log: (message: string, facts: Readonly<Record<string, unknown>>) => void,
+): void => {
+  try {
+    answer()
+  } catch (error) {
+    connection.destroy()
+    const said = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    try {
+      log('a failure could not be answered', { error: said })
+    } catch {
+      // Nothing is left to say it with.
+    }
+  }
 }

@@ -1,7 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import { answerHeaders } from './forwarded-headers.ts'
 import { isNavigation } from './intent.ts'
+import { readAtMost } from './read-at-most.ts'
 import { Refusal } from './refusal.ts'
 
 export interface AnswerRules {
@@ -21,7 +22,9 @@ export const passAnswer = async (
   const read = await refuseForSidekick(request, answer, rules.app)
   const kept = answerHeaders(answer.rawHeaders, { app: rules.app, upgrade: false })
   const own = Object.entries(rules.headers).flat()
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage, [
+  const status = answer.statusCode ?? 502
+  // The phrase is ours: a sidekick's may hold bytes that Node refuses to write.
+  response.writeHead(status, STATUS_CODES[status] ?? '', [
     ...withoutNames(kept, Object.keys(rules.headers)),
     ...own,
   ])
@@ -53,7 +56,7 @@ const refuseForSidekick = async (
   const failed = app && (statusCode === 502 || statusCode === 503) && isNavigation(request.headers)
   if (!failed || headers['content-type'] !== 'application/json' || length > MAX_FAILURE_BYTES)
     return undefined
-  const body = await readAll(answer)
+  const body = await readAtMost(answer, MAX_FAILURE_BYTES)
   const code = failureCode(body)
   if (code === 'no_listener')
     throw new Refusal('PortClosed', 'Start the application in the compute, then load this page.')
@@ -64,14 +67,8 @@ const refuseForSidekick = async (
 
 /** Our own ticket was refused: another generation answers there by now. */
 export const movedOn = (answer: IncomingMessage): Refusal => {
-  answer.resume()
+  answer.destroy()
   return new Refusal('SidekickUnreachable', 'The compute moved on; try again in a moment.')
-}
-
-const readAll = async (answer: IncomingMessage): Promise<Buffer> => {
-  const chunks: Buffer[] = []
-  for await (const chunk of answer) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
 }
 
 const failureCode = (body: Buffer): unknown => {

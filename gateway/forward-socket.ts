@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { STATUS_CODES, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { isTicketProtocol, offeredProtocols } from './credentials.ts'
 import { answerHeaders } from './forwarded-headers.ts'
@@ -37,11 +37,8 @@ export const switchSockets = (
 /** The sidekick's refusal of a handshake, and the end of the connection. */
 export const passSocketRefusal = (client: Duplex, answer: IncomingMessage, app: boolean): void => {
   const headers = answerHeaders(answer.rawHeaders, { app, upgrade: false })
-  writeHead(client, `${answer.statusCode ?? 502} ${answer.statusMessage ?? ''}`, [
-    ...headers,
-    'Connection',
-    'close',
-  ])
+  const status = answer.statusCode ?? 502
+  writeHead(client, `${status} ${STATUS_CODES[status] ?? ''}`, [...headers, 'Connection', 'close'])
   answer.pipe(client)
   answer.on('error', () => client.destroy())
 }

@@ -28,7 +28,10 @@ export const pipeSockets = (client: Duplex, sidekick: Duplex): PipedSocket => {
   }
   const finishFrame = (chunk: Buffer, goodbye: Buffer) => {
     const end = boundary.pushToBoundary(chunk)
-    if (end === undefined) return void client.write(chunk)
+    if (end === undefined) {
+      if (!client.write(chunk)) sidekick.pause()
+      return
+    }
     clearTimeout(cut)
     sidekick.off('data', toClient)
     client.end(Buffer.concat([chunk.subarray(0, end), goodbye]))

@@ -1,8 +1,9 @@
 import type { Principal } from '../auth/principal.ts'
 import type { DirectoryEntry } from '../records/directory.ts'
-import type { PortInfo } from '../sidekick/protocol.ts'
 import { may } from './admission.ts'
+import { parsePort } from './hosts.ts'
 import type { GatewayParts } from './parts.ts'
+import { readAtMost } from './read-at-most.ts'
 import { Refusal } from './refusal.ts'
 import { exchange } from './sidekick-exchange.ts'
 import { isReady, notReady } from './whereabouts.ts'
@@ -30,6 +31,8 @@ export const lowestPort = async (
   return lowest
 }
 
+const MAX_LIST_BYTES = 256 * 1024
+
 const listPorts = async (entry: DirectoryEntry, parts: GatewayParts): Promise<number[]> => {
   if (!isReady(entry)) throw notReady(entry)
   const ticket = await parts.tickets({ ...entry, subject: 'gateway' })
@@ -39,11 +42,26 @@ const listPorts = async (entry: DirectoryEntry, parts: GatewayParts): Promise<nu
     path: '/v1/ports',
     headers: ['Host', 'sidekick', 'Authorization', `Bearer ${ticket}`],
     body: null,
+    upgrade: false,
     signal: AbortSignal.timeout(5_000),
+  }).catch((error: unknown) => {
+    throw error instanceof Refusal ? error : silent()
   })
-  const chunks: Buffer[] = []
-  for await (const chunk of answer) chunks.push(chunk as Buffer)
-  if (answer.statusCode !== 200)
-    throw new Refusal('SidekickUnreachable', 'The compute does not answer; try again in a moment.')
-  return (JSON.parse(Buffer.concat(chunks).toString()) as PortInfo[]).map(({ port }) => port)
+  const body = await readAtMost(answer, MAX_LIST_BYTES)
+  const ports = answer.statusCode === 200 ? portsIn(body) : undefined
+  if (ports === undefined) throw silent()
+  return ports
+}
+
+const silent = (): Refusal =>
+  new Refusal('SidekickUnreachable', 'The compute does not answer; try again in a moment.')
+
+/** The ports of a PortInfo[]; undefined for anything else a sidekick may have said. */
+const portsIn = (body: Buffer): number[] | undefined => {
+  try {
+    const list = JSON.parse(body.toString()) as readonly { readonly port: unknown }[]
+    return list.flatMap(({ port }) => parsePort(String(port)) ?? [])
+  } catch {
+    return undefined
+  }
 }

@@ -36,6 +36,7 @@ export const sendOn = async (
             },
     }),
     body,
+    upgrade,
     signal,
   })
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { answerRefusal } from './answers.ts'
+import { answerOrCut, answerRefusal } from './answers.ts'
 import { admitCall, parseCall, type ParsedCall } from './call.ts'
 import { enterDoor, isDoorPath } from './door.ts'
 import { passAnswer } from './forward-http.ts'
@@ -18,6 +18,7 @@ export const serveHttp = async (
   parts: GatewayParts,
   life: { readonly draining: boolean },
 ): Promise<void> => {
+  response.on('error', () => response.destroy())
   if (life.draining) response.setHeader('connection', 'close')
   let place: Place | undefined
   response.once('close', () =>
@@ -33,9 +34,12 @@ export const serveHttp = async (
       await enterDoor(response, call, parts)
     else await forward(request, response, call, parts)
   } catch (error) {
-    report(error, request.url, parts.log)
-    const more = place?.kind === 'gateway' ? cors(request, parts) : {}
-    answerRefusal(request, response, toRefusal(error), more)
+    const answer = () => {
+      report(error, request.url, parts.log)
+      const more = place?.kind === 'gateway' ? cors(request, parts) : {}
+      answerRefusal(request, response, toRefusal(error), more)
+    }
+    answerOrCut(answer, response, parts.log)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { CLOSE_HIBERNATED, CLOSE_RESTARTING } from '../sidekick/protocol.ts'
-import { answerSocketRefusal } from './answers.ts'
+import { answerOrCut, answerSocketRefusal } from './answers.ts'
 import { admitCall, parseCall, type AdmittedCall } from './call.ts'
 import { movedOn } from './forward-http.ts'
 import { checkHandshake, passSocketRefusal, switchSockets } from './forward-socket.ts'
@@ -47,10 +47,13 @@ export const serveSocket = async (
       join({ request, client, head }, admitted, admitted.grant(entry.generation), exchanged)
     })
   } catch (error) {
-    report(error, request.url, parts.log)
-    const refusal = toRefusal(error)
-    count(refusal.status)
-    answerSocketRefusal(request, client, refusal)
+    const answer = () => {
+      report(error, request.url, parts.log)
+      const refusal = toRefusal(error)
+      count(refusal.status)
+      answerSocketRefusal(request, client, refusal)
+    }
+    answerOrCut(answer, client, parts.log)
   }
 
   function join(arrival: Arrival, { route }: AdmittedCall, grant: Grant, exchanged: Exchanged) {

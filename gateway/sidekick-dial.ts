@@ -30,6 +30,8 @@ export const dialSidekick = ({ address, fingerprint }: Endpoint): Promise<TLSSoc
       reject(new DialError(`the sidekick was not reached: ${cause.message}`, { cause }))
     }
     socket.once('error', fail)
+    // It may break at any moment later, also between two users: none must ever be without a listener.
+    socket.on('error', () => {})
     socket.once('secureConnect', () => {
       clearTimeout(timer)
       const certificate = socket.getPeerX509Certificate()

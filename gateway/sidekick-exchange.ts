@@ -4,6 +4,7 @@ import { Refusal } from './refusal.ts'
 import { DialError } from './sidekick-dial.ts'
 
 const BROKE_OFF = 'The compute broke off without an answer; the request may have had its effect.'
+const NO_HTTP = 'The compute answered with something that is no HTTP answer; see what runs in it.'
 
 export interface Onward {
   readonly agent: Agent
@@ -13,6 +14,8 @@ export interface Onward {
   readonly headers: readonly string[]
   /** null: none. Read only once there is a connection, so that a failed dial has consumed nothing. */
   readonly body: Readable | null
+  /** Whether the headers ask for a WebSocket. */
+  readonly upgrade: boolean
   readonly signal: AbortSignal
 }
 
@@ -26,12 +29,13 @@ export interface Switched {
 export type Exchanged = { readonly answer: IncomingMessage } | Switched
 
 /**
- * One request to a sidekick, up to its answer's head. Rejects with DialError only when nothing of
+ * One request to a sidekick, up to its answer's head: of status 200 or more, or a switch that was
+ * asked for. Rejects with Refusal, and with DialError only when nothing of
  * the request was sent or, on a kept connection that had just ended, when repeating it is harmless.
  */
 export const exchange = (onward: Onward): Promise<Exchanged> =>
   new Promise((resolve, reject) => {
-    const { agent, method, path, headers, body, signal } = onward
+    const { agent, method, path, headers, body, upgrade, signal } = onward
     const request = httpRequest({
       agent,
       method,
@@ -41,14 +45,28 @@ export const exchange = (onward: Onward): Promise<Exchanged> =>
       signal,
     })
     const harmless = body === null && (method === 'GET' || method === 'HEAD')
-    request.once('error', (error) => {
+    // Not once: it may fail again after its answer, and an error nobody hears ends the process.
+    request.on('error', (error) => {
       const stale = request.reusedSocket && harmless && !signal.aborted
       if (error instanceof DialError || signal.aborted) reject(error)
       else if (stale) reject(new DialError('a kept connection had ended', { cause: error }))
       else reject(new Refusal('SidekickUnreachable', BROKE_OFF))
     })
-    request.once('response', (answer) => resolve({ answer }))
-    request.once('upgrade', (answer, socket, head) => resolve({ answer, socket, head }))
+    const refuse = (connection: { destroy(): unknown }) => {
+      connection.destroy()
+      reject(new Refusal('SidekickUnreachable', NO_HTTP))
+    }
+    request.once('response', (answer) => {
+      answer.on('error', () => {})
+      // Also 101: a proxy before us would take what follows for another protocol.
+      if ((answer.statusCode ?? 0) < 200) refuse(answer)
+      else resolve({ answer })
+    })
+    request.once('upgrade', (answer, socket, head) => {
+      socket.on('error', () => socket.destroy())
+      if (upgrade) resolve({ answer, socket, head })
+      else refuse(socket)
+    })
     request.once('socket', () => {
       if (body === null) request.end()
       else body.pipe(request)
