@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterEach, beforeEach, describe, it } from 'vitest'
 import { survivesKillStorm } from './promises/lifecycles.ts'
 import { answersLegallyUnderRaces } from './promises/commands-at-once.ts'
 import { startStack, type Stack } from './support/stack.ts'
@@ -7,11 +7,12 @@ import { visit, type Visitor } from './support/visitor.ts'
 describe('whole lives, at short parameters', () => {
   let stack: Stack
   let visitor: Visitor
-  beforeAll(async () => {
+  // Nothing may be left in the end: each try has a stack of its own.
+  beforeEach(async () => {
     stack = await startStack()
     visitor = await visit(stack)
   })
-  afterAll(() => stack?.stop())
+  afterEach(() => stack?.stop())
 
   it('R8: 5 wakes, hibernates and deletes at once in all pairs answer legally', () =>
     answersLegallyUnderRaces(visitor, 5))

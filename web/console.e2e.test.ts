@@ -100,7 +100,7 @@ describe('the page', () => {
     await stateIs('hibernated')
     await page.getByRole('heading', { name: 'Asleep' }).waitFor()
     await expect
-      .poll(() => page.locator('.timeline li').allInnerTexts())
+      .poll(() => page.locator('.timeline li').allInnerTexts(), { timeout: PATIENCE_MS })
       .toContainEqual(expect.stringContaining('hibernated'))
   })
 

@@ -97,7 +97,7 @@ describe('npm start', () => {
     await vi.waitFor(
       () => expect([undefined, before]).not.toContain(runningParts(home).get('worker')),
       {
-        timeout: 5_000,
+        timeout: 30_000,
         interval: 50,
       },
     )

@@ -99,15 +99,16 @@ export const survivesKilledSaves = async (
       )
       before.set(id, await visitor.hashTree(id))
     }
-    const asked = ids.map((id) =>
-      insist(() => client.computes.hibernate(id, { wait: 60 }), 180_000),
+    const asked = Promise.all(
+      ids.map((id) => insist(() => client.computes.hibernate(id, { wait: 60 }), 180_000)),
     )
+    asked.catch(() => undefined)
     await sleep(Math.random() * 1_000)
     savesMet += await savingNow(stack, ids)
     const service = kill % 3 === 2 ? 'worker' : 'data-worker'
     await stack.kill(service)
     await stack.start(service)
-    await Promise.all(asked)
+    await asked
     for (const id of ids) {
       await visitor.until(id, 'hibernated', 180_000)
       await insist(() => client.computes.wake(id, { wait: 60 }))

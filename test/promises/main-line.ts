@@ -9,7 +9,7 @@ import { everythingTemporalKnows } from '../support/temporal-histories.ts'
 export const mainJob = (start: () => Promise<Stack>): void => {
   let stack: Stack
   let visitor: Visitor
-  let id: string
+  let id = ''
   let before: string
   const canary = `canary-${randomBytes(16).toString('hex')}`
 
@@ -20,9 +20,11 @@ export const mainJob = (start: () => Promise<Stack>): void => {
   afterAll(() => stack?.stop())
 
   it('creates a compute and runs a command in it', async () => {
+    // Of a first try: in the end nothing may be left.
+    if (id !== '') await visitor.client.computes.remove(id, { wait: 60, purge: true })
     const compute = await visitor.client.computes.create(
       { name: 'first', env: { CANARY: canary } },
-      { wait: 30 },
+      { wait: 60 },
     )
     id = compute.id
     expect(compute.state).toBe('running')
@@ -59,16 +61,23 @@ export const mainJob = (start: () => Promise<Stack>): void => {
       id,
       'mkdir -p /opt/env/bin && printf "#!/bin/sh\\necho packaged\\n" > /opt/env/bin/tool && chmod +x /opt/env/bin/tool',
     )
-    await client.computes.commit(id, { name: 'with-tool', wait: 60 })
-    const second = await client.computes.create({ image_name: 'with-tool' }, { wait: 60 })
-    expect(second.state).toBe('running')
-    expect(await visitor.run(second.id, 'tool')).toBe('packaged\n')
-    await client.computes.checkpoint(id, { wait: 60 })
-    const first = await client.computes.get(id)
-    const fork = await client.filesystems.fork(first.filesystem_id, { name: 'forked' })
-    const third = await client.computes.create({ filesystem_id: fork.id }, { wait: 60 })
-    expect(await visitor.hashTree(third.id)).toBe(before)
-    for (const other of [second.id, third.id]) await client.computes.remove(other, { wait: 60 })
+    const image_name = `with-tool-${randomBytes(4).toString('hex')}`
+    const others: string[] = []
+    try {
+      await client.computes.commit(id, { name: image_name, wait: 60 })
+      const second = await client.computes.create({ image_name }, { wait: 60 })
+      others.push(second.id)
+      expect(second.state).toBe('running')
+      expect(await visitor.run(second.id, 'tool')).toBe('packaged\n')
+      await client.computes.checkpoint(id, { wait: 60 })
+      const first = await client.computes.get(id)
+      const fork = await client.filesystems.fork(first.filesystem_id, { name: `of-${image_name}` })
+      const third = await client.computes.create({ filesystem_id: fork.id }, { wait: 60 })
+      others.push(third.id)
+      expect(await visitor.hashTree(third.id)).toBe(before)
+    } finally {
+      for (const other of others) await client.computes.remove(other, { wait: 60 })
+    }
   })
 
   it('deletes and leaves nothing', async () => {

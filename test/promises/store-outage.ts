@@ -15,15 +15,18 @@ export const staysUpWithoutTheStore = async (
   const before = await visitor.hashTree(id)
   const faults = store.faults
   store.refuse()
-  const asked = client.computes.hibernate(id, { wait: 5 }).catch((error: unknown) => error)
-  await sleep(outageMs)
-  await asked
-  expect(store.faults, 'the store was really away').toBeGreaterThan(faults)
-  expect((await client.computes.get(id)).state).not.toBe('hibernated')
-  expect(await visitor.run(id, 'echo still here')).toBe('still here\n')
-  const events = await client.events.page({ computeId: id, limit: 200 })
-  expect(events.items.some((event) => /save_failed/.test(JSON.stringify(event)))).toBe(true)
-  store.pass()
+  try {
+    const asked = client.computes.hibernate(id, { wait: 5 }).catch((error: unknown) => error)
+    await sleep(outageMs)
+    await asked
+    expect(store.faults, 'the store was really away').toBeGreaterThan(faults)
+    expect((await client.computes.get(id)).state).not.toBe('hibernated')
+    expect(await visitor.run(id, 'echo still here')).toBe('still here\n')
+    const events = await client.events.page({ computeId: id, limit: 200 })
+    expect(events.items.some((event) => /save_failed/.test(JSON.stringify(event)))).toBe(true)
+  } finally {
+    store.pass()
+  }
   const back = Date.now()
   await visitor.until(id, 'hibernated', 60_000)
   const savedAfterMs = Date.now() - back
@@ -48,8 +51,11 @@ export const survivesCutUploads = async (
     const faults = store.faults
     store.cutAfter(Math.floor(Math.random() * 10_000_000))
     const asked = insist(() => client.computes.hibernate(id, { wait: 60 })).catch(() => undefined)
-    await expect.poll(() => store.faults, { timeout: 60_000 }).toBeGreaterThan(faults)
-    store.pass()
+    try {
+      await expect.poll(() => store.faults, { timeout: 60_000 }).toBeGreaterThan(faults)
+    } finally {
+      store.pass()
+    }
     await asked
     await visitor.until(id, 'hibernated', 120_000)
     await insist(() => client.computes.wake(id, { wait: 60 }))

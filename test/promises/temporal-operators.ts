@@ -100,6 +100,7 @@ export const survivesTemporalKills = async (
     await visitor.run(id, `echo ${kill} > tree/kill`)
     const before = await visitor.hashTree(id)
     const asked = insist(() => client.computes.hibernate(id, { wait: 60 }), 180_000)
+    asked.catch(() => undefined)
     await sleep(Math.random() * 500)
     await temporal.kill()
     await temporal.start()
