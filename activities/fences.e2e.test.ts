@@ -7,6 +7,7 @@ import { newId } from '../records/ids.ts'
 import type { Manifest, ManifestPart } from '../records/manifest.ts'
 import { publishSnapshot } from '../records/publications.ts'
 import type { Cause } from '../workflows/compute/contract.ts'
+import { createControlActivities } from './index.ts'
 import { startGround, type Ground } from './testing/ground.ts'
 
 const cause: Cause = { reason: 'user', actor: 'user:suite' }
@@ -50,6 +51,30 @@ describe('generations and epochs', () => {
     const both = await Promise.all([provision(id, 1), provision(id, 1)])
     expect(both[0]).toEqual(both[1])
     expect((await ground.runtime.list()).filter((one) => one.computeId === id)).toHaveLength(1)
+  })
+
+  it('a start that was given up ends what it makes after the stop', async () => {
+    const id = await ground.newCompute()
+    const { runtime } = ground.deps
+    let goOn: () => void = () => undefined
+    const stopped = new Promise<void>((resolve) => (goOn = resolve))
+    const late = createControlActivities({
+      ...ground.deps,
+      runtime: {
+        ...runtime,
+        async ensure(spec) {
+          await stopped
+          return runtime.ensure(spec)
+        },
+      },
+    })
+    const target = { computeId: id, generation: 1 }
+    const provisioning = late.provision({ ...target, as: 'provisioning', cause })
+    await expect.poll(async () => (await findCompute(ground.db, id))?.generation).toBe(1)
+    await ground.control.release({ ...target, cause, purge: true, unsaved: true })
+    goOn()
+    await expect(provisioning).rejects.toMatchObject({ name: 'SandboxGone' })
+    expect(await ground.runtime.inspect(target)).toBe('gone')
   })
 
   it('refuse a start that is late, or that skips one', async () => {

@@ -1,11 +1,12 @@
 import { envContext } from '../auth/seal.ts'
 import { tierOf } from '../config/tiers.ts'
-import { transition } from '../records/computes.ts'
 import { findSnapshot, type SnapshotRow } from '../records/filesystems.ts'
 import {
+  findSandbox,
   recordEnded,
   recordEndpoint,
   recordOpened,
+  recordRestoring,
   takeGeneration,
   type TakenGeneration,
 } from '../records/generations.ts'
@@ -28,44 +29,67 @@ const HELLO_WITHIN_MS = 20_000
 export const createProvision =
   (deps: ProvisionDeps) =>
   async (input: ProvisionInput): Promise<Provisioned> => {
-    const { db, runtime, sidekick } = deps
-    const taken = await takeGeneration(db, input)
-    const { compute, headSnapshotId } = taken
-    await endOlder(deps, taken)
-    const head = headSnapshotId === null ? undefined : await findSnapshot(db, headSnapshotId)
-    const sandbox = await started(deps, input, taken, head)
-    const { fingerprint, ...hello } = await sidekick.hello(sandbox.address, HELLO_WITHIN_MS)
-    const endpoint = { address: sandbox.address, fingerprint }
-    const keptTree = sandbox.tree === 'kept'
-    const epoch = keptTree ? epochOfKeptTree(taken) : taken.sandbox.epoch
-    const { bootId } = hello
-    const { limits } = sandbox
-    await recordEndpoint(db, input, { ...endpoint, bootId, limits, epoch })
-    await claim(deps, input, taken, endpoint, hello, epoch)
-
-    const restores = !keptTree && (headSnapshotId !== null || taken.image.hasLayer)
-    const provisioned: Provisioned = {
-      state: restores ? 'restoring' : 'running',
-      filesystemId: compute.filesystem_id,
-      epoch,
-      snapshotId: keptTree ? null : headSnapshotId,
-      keptTree,
+    const taken = await takeGeneration(deps.db, input)
+    try {
+      return await provisionTaken(deps, input, taken)
+    } catch (error) {
+      await endIfStopped(deps, input)
+      throw error
     }
-    const wasOpen = hello.state === 'open' || hello.state === 'frozen'
-    if (restores && !wasOpen) {
-      await transition(db, { ...input, to: 'restoring' })
-      return provisioned
-    }
-    if (!wasOpen) {
-      // Nothing is said of a base: a sidekick that was told of none makes its first save a whole one.
-      await runtime.markTreeComplete(input)
-      await sidekick.open(endpoint, input)
-    }
-    const baseSaveId = wasOpen ? taken.sandbox.base_save_id : null
-    const detail = { limits, ...(keptTree ? { keptTree } : {}) }
-    await recordOpened(db, { ...input, baseSaveId, detail })
-    return { ...provisioned, state: 'running' }
   }
+
+const provisionTaken = async (
+  deps: ProvisionDeps,
+  input: ProvisionInput,
+  taken: TakenGeneration,
+): Promise<Provisioned> => {
+  const { db, runtime, sidekick } = deps
+  const { compute, headSnapshotId } = taken
+  await endOlder(deps, taken)
+  const head = headSnapshotId === null ? undefined : await findSnapshot(db, headSnapshotId)
+  const sandbox = await started(deps, input, taken, head)
+  const { fingerprint, ...hello } = await sidekick.hello(sandbox.address, HELLO_WITHIN_MS)
+  const endpoint = { address: sandbox.address, fingerprint }
+  const keptTree = sandbox.tree === 'kept'
+  const epoch = keptTree ? epochOfKeptTree(taken) : taken.sandbox.epoch
+  const { bootId } = hello
+  const { limits } = sandbox
+  await recordEndpoint(db, input, { ...endpoint, bootId, limits, epoch })
+  await claim(deps, input, taken, endpoint, hello, epoch)
+
+  const restores = !keptTree && (headSnapshotId !== null || taken.image.hasLayer)
+  const provisioned: Provisioned = {
+    state: restores ? 'restoring' : 'running',
+    filesystemId: compute.filesystem_id,
+    epoch,
+    snapshotId: keptTree ? null : headSnapshotId,
+    keptTree,
+  }
+  const wasOpen = hello.state === 'open' || hello.state === 'frozen'
+  if (restores && !wasOpen) {
+    await recordRestoring(db, input)
+    return provisioned
+  }
+  if (!wasOpen) {
+    // Nothing is said of a base: a sidekick that was told of none makes its first save a whole one.
+    await runtime.markTreeComplete(input)
+    await sidekick.open(endpoint, input)
+  }
+  const baseSaveId = wasOpen ? taken.sandbox.base_save_id : null
+  const detail = { limits, ...(keptTree ? { keptTree } : {}) }
+  await recordOpened(db, { ...input, baseSaveId, detail })
+  return { ...provisioned, state: 'running' }
+}
+
+/** What was stopped while this attempt was starting it: the stop came before there was a sandbox to end. */
+const endIfStopped = async (
+  { db, runtime }: ProvisionDeps,
+  input: ProvisionInput,
+): Promise<void> => {
+  const row = await findSandbox(db, input).catch(() => undefined)
+  if (row !== undefined && row.ended_at !== null)
+    await runtime.stop(input, { keepTree: true }).catch(() => undefined)
+}
 
 /** A worker that died between two generations may have left the older one up; its tree is the next one's. */
 const endOlder = async ({ db, runtime }: ProvisionDeps, taken: TakenGeneration): Promise<void> => {
@@ -113,11 +137,13 @@ const started = async (
 /**
  * A kept tree stands on the epoch of the generation that wrote it. When somebody else wrote to the
  * filesystem since, it keeps that old epoch: its next save is refused and kept as a fork, and told,
- * instead of going over what the other one published.
+ * instead of going over what the other one published. Each generation takes one epoch, also one that
+ * did not come up: more than those lie between when somebody else took one.
  */
-const epochOfKeptTree = ({ sandbox, previous }: TakenGeneration): number => {
-  if (previous === undefined || sandbox.boot_id !== null) return sandbox.epoch
-  return sandbox.epoch === previous.epoch + 1 ? sandbox.epoch : previous.epoch
+const epochOfKeptTree = ({ sandbox, lastUp }: TakenGeneration): number => {
+  if (lastUp === undefined || sandbox.boot_id !== null) return sandbox.epoch
+  const epochsSince = sandbox.epoch - lastUp.epoch
+  return epochsSince === sandbox.generation - lastUp.generation ? sandbox.epoch : lastUp.epoch
 }
 
 const claim = async (
