@@ -2,18 +2,19 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { Failure } from '../errors.ts'
 import type { Processes } from '../processes.ts'
 import type { PortInfo } from '../protocol.ts'
-import { parseTcpTable, type Listening } from './tcp-table.ts'
+import { parseTcpTable, type Host, type Listening } from './tcp-table.ts'
 
 const FRESH_FOR_MS = 1000
 
 export interface Listener extends PortInfo {
-  readonly host: Listening['host']
+  /** Where it is dialled. */
+  readonly host: Host
 }
 
 /**
  * Ports on which processes of this compute listen. Where the network is shared with the machine
- * (`ownNetwork` false) a socket counts only if a process of the compute holds it: a port address
- * must never lead to a service of the machine.
+ * (`ownNetwork` false) a socket counts only if a process of the compute holds it, and where no
+ * other answers in its stead: a port address must never lead to a service of the machine.
  */
 export class Listeners {
   readonly #processes: Processes
@@ -47,10 +48,16 @@ export class Listeners {
   #look(): readonly Listener[] {
     const table = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap(readTable)
     const owners = socketOwners(this.#processes, new Set(table.map(({ inode }) => inode)))
+    // Two sockets may have one port, on addresses that differ: these answer for the machine.
+    const taken = new Set<string>()
+    if (!this.#ownNetwork)
+      for (const { port, inode, hosts } of table)
+        if (!owners.has(inode)) taken.add(`${hosts.at(-1)} ${port}`)
     const byPort = new Map<number, Listener>()
-    for (const { port, inode, host } of table) {
+    for (const { port, inode, hosts } of table) {
       const owner = owners.get(inode)
-      if (port === this.#ownPort || (!owner && !this.#ownNetwork)) continue
+      const host = hosts.find((one) => !taken.has(`${one} ${port}`))
+      if (port === this.#ownPort || (!owner && !this.#ownNetwork) || !host) continue
       // One that IPv4 reaches is preferred to one on ::1 alone.
       if (byPort.get(port)?.host === '127.0.0.1') continue
       byPort.set(port, { port, pid: owner?.pid ?? null, process: owner?.name ?? null, host })

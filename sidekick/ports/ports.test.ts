@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http'
+import { connect as dial } from 'node:net'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { WebSocket } from 'ws'
@@ -49,7 +50,8 @@ server.on('upgrade', (request, socket, head) => {
     socket.write(Buffer.concat([Buffer.from([0x81, length]), payload]))
   })
 })
-server.listen(Number(process.argv[2]), process.argv[3], () => console.log(server.address().port))
+const [, , port, host, kind] = process.argv
+server.listen({ port: Number(port), host, ipv6Only: kind === 'ipv6Only' }, () => console.log(server.address().port))
 `
 
 let sidekick: StartedSidekick
@@ -70,9 +72,17 @@ afterAll(async () => {
   await sidekick?.stop()
 })
 
+const run = async (host: string, at = '0', kind = ''): Promise<string> => {
+  const command = [process.execPath, 'app.mjs', at, host, kind]
+  return (await sidekick.post('/v1/commands', { command })).json<{ id: string }>().id
+}
+const connects = (host: string, at: number): Promise<boolean> =>
+  new Promise((done) => {
+    const socket = dial(at, host, () => done(true)).on('error', () => done(false))
+    socket.on('connect', () => socket.destroy())
+  })
 const startApp = async (host: string): Promise<number> => {
-  const command = [process.execPath, 'app.mjs', '0', host]
-  const { id } = (await sidekick.post('/v1/commands', { command })).json<{ id: string }>()
+  const id = await run(host)
   for (;;) {
     const listed = (await sidekick.ask('/v1/ports')).json<PortInfo[]>()
     const info = (await sidekick.ask(`/v1/commands/${id}`)).json<{ pid: number; exit?: unknown }>()
@@ -101,6 +111,18 @@ describe('ports', () => {
     expect(listed.some((one) => one.port === address.port)).toBe(false)
     const answer = await sidekick.ask(`/v1/ports/${address.port}/`)
     expect([answer.status, answer.text]).toEqual([502, expect.stringContaining('no_listener')])
+  })
+
+  it('never lead to a service of the machine that has the same port on another address', async () => {
+    const { port: taken } = foreign.address() as { port: number }
+    const answer = async () => (await sidekick.ask(`/v1/ports/${taken}/who`)).text
+    const other = await run('127.0.0.2', String(taken))
+    await expect.poll(() => connects('127.0.0.2', taken), { timeout: 10_000 }).toBe(true)
+    expect(await answer()).toContain('no_listener')
+    const six = await run('::', String(taken), 'ipv6Only')
+    await expect.poll(answer, { timeout: 10_000 }).toMatch(/^\d+$/)
+    for (const id of [other, six])
+      await sidekick.post(`/v1/commands/${id}/signal`, { signal: 'SIGKILL' })
   })
 
   it('pass a request through byte for byte: method, path, query, body', async () => {
