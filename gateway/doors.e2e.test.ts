@@ -164,6 +164,23 @@ describe('pages of other origins (S3)', () => {
     )
   })
 
+  it('cannot frame a port with its cookie, and may link to it', async () => {
+    const own = world.portHost(id, 3000)
+    const cookie = await enter(own)
+    const asked = async (site: string, dest: Record<string, string>) => {
+      const navigation = { 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', ...dest }
+      return (await ask(world.port, 'GET /', { host: own, cookie, ...navigation })).status
+    }
+    for (const site of ['same-site', 'cross-site']) {
+      for (const frame of ['iframe', 'frame', 'object', 'embed', 'fencedframe'])
+        expect(await asked(site, { 'sec-fetch-dest': frame }), `${site} ${frame}`).toBe(401)
+      expect(await asked(site, {})).toBe(401)
+      expect(await asked(site, { 'sec-fetch-dest': 'document' })).toBe(200)
+    }
+    // Its own page may frame itself.
+    expect(await asked('same-origin', { 'sec-fetch-dest': 'iframe' })).toBe(200)
+  })
+
   it('get CORS answers only when they are the workspace', async () => {
     const preflight = (origin: string) =>
       ask(world.port, `OPTIONS /compute/${id}/files`, {

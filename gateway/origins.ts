@@ -28,7 +28,8 @@ export const checkSocketOrigin = (asked: {
 
 /**
  * A port page's own cookie counts for its own page and for following a link to it; a page of a
- * sibling compute is of the same site, so SameSite alone would let it post here.
+ * sibling compute is of the same site, so SameSite alone would let it post here, or show the page
+ * in a frame and have the person click in it.
  */
 export const isOwnPageRequest = (
   method: string,
@@ -38,7 +39,9 @@ export const isOwnPageRequest = (
   const site = headers['sec-fetch-site']
   if (headers.origin !== undefined && headers.origin !== ownOrigin) return false
   if (site === undefined || site === 'same-origin' || site === 'none') return true
-  return method === 'GET' && headers['sec-fetch-mode'] === 'navigate'
+  const isLink =
+    headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
+  return method === 'GET' && isLink
 }
 
 const METHODS = 'GET, HEAD, PUT, POST, PATCH, DELETE'
