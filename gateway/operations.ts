@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HostRule } from './hosts.ts'
 import type { Metrics } from './metrics.ts'
@@ -35,7 +36,12 @@ export const answerOperations = async (
 const mayScrape = (request: IncomingMessage, token: string | undefined): boolean =>
   token === undefined
     ? /^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? '')
-    : request.headers.authorization === `Bearer ${token}`
+    : isSame(request.headers.authorization ?? '', `Bearer ${token}`)
+
+const isSame = (given: string, wanted: string): boolean => {
+  const [a, b] = [Buffer.from(given), Buffer.from(wanted)]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
 
 const send = (response: ServerResponse, status: number, text: string, type = 'text/plain') => {
   response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(text)
