@@ -23,3 +23,10 @@ const stop = async (signal: string) => {
 }
 process.once('SIGTERM', (signal) => void stop(signal))
 process.once('SIGINT', (signal) => void stop(signal))
+// A mistake of ours. What is under way is told to come back, and the next process starts clean.
+process.on('uncaughtException', (error) => {
+  logger.fatal({ error: error instanceof Error ? error.stack : String(error) }, 'uncaught')
+  process.exitCode = 1
+  setTimeout(() => process.exit(), config.drainMs + 5_000).unref()
+  void stop('uncaughtException')
+})
