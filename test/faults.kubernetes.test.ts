@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { answersLegallyUnderRaces } from './promises/commands-at-once.ts'
 import {
   keepsAcknowledgedWrites,
@@ -73,7 +73,12 @@ describe('the promises, with computes as pods', () => {
 
   it('20 tiny computes at once come up, hibernate to no pod, and wake', async () => {
     const { client } = visitor
+    // What others deleted has a while to end.
+    await expect.poll(() => stack.sandboxes(), { timeout: 120_000 }).toEqual([])
     const ids: string[] = []
+    onTestFinished(async () => {
+      for (const id of ids) await client.computes.remove(id, { purge: true }).catch(() => undefined)
+    })
     await forEachAtOnce(20, 20, async (n) => {
       const { id } = await client.computes.create(
         { name: `crowd ${n}`, tier: 'tiny' },

@@ -82,6 +82,7 @@ export const watchAway = (shell: Shell) => {
     if (isOpen) since = undefined
   }, 5)
   return {
+    times: () => times,
     stop: () => {
       clearInterval(timer)
       return { times, longestMs }
