@@ -98,7 +98,7 @@ export const apiConfig = (env: Env) => ({
   /** Built page; nothing is served without it. */
   webDir: env['DORMOUSE_WEB_DIR'],
   /** Bearer token of whoever scrapes /metrics; without it only this machine may. */
-  metricsToken: env['DORMOUSE_METRICS_TOKEN'],
+  metricsToken: env['DORMOUSE_METRICS_TOKEN'] || undefined,
 })
 export type ApiConfig = ReturnType<typeof apiConfig>
 
@@ -124,9 +124,12 @@ export const gatewayConfig = (env: Env) => ({
   extraHosts: list(env, 'DORMOUSE_GATEWAY_HOSTS'),
   /** Origins of other pages that may call it and open sockets from a browser. */
   corsOrigins: list(env, 'DORMOUSE_CORS_ORIGINS'),
-  metricsToken: env['DORMOUSE_METRICS_TOKEN'],
+  metricsToken: env['DORMOUSE_METRICS_TOKEN'] || undefined,
   /** Open sockets of one user. */
   socketsPerUser: count(env, 'DORMOUSE_GATEWAY_SOCKETS_PER_USER', 256),
+  /** Requests and sockets under way at one compute, and how many of them may be anybody's. */
+  perCompute: count(env, 'DORMOUSE_GATEWAY_PER_COMPUTE', 500),
+  anybodyPerCompute: count(env, 'DORMOUSE_GATEWAY_ANYBODY_PER_COMPUTE', 200),
   /** How long a request waits for its compute to wake. */
   wakeWaitMs: milliseconds(env, 'DORMOUSE_GATEWAY_WAKE_WAIT_MS', 60_000),
   /** How long requests under way may go on after SIGTERM. */

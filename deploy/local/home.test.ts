@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { AlreadyRunning, lockHome, prepareHome, secretsOf } from './home.ts'
+import { AlreadyRunning, lockHome, metricsTokenOf, prepareHome, secretsOf } from './home.ts'
 import { markOf } from './proc.ts'
 
 let home = ''
@@ -17,6 +17,13 @@ test('secrets are made once, for their owner alone, and stay the same', () => {
   expect(statSync(path.join(home, 'secrets.json')).mode & 0o777).toBe(0o600)
   expect(secretsOf(home)).toEqual(first)
   expect(Buffer.from(first.sealKey, 'base64')).toHaveLength(32)
+})
+
+test('the token for metrics is made once, for its owner alone', () => {
+  const first = metricsTokenOf(home)
+  expect(first).toMatch(/^[0-9a-f]{48}$/)
+  expect(statSync(path.join(home, 'metrics-token')).mode & 0o777).toBe(0o600)
+  expect(metricsTokenOf(home)).toBe(first)
 })
 
 test('a second start on a held directory is refused with the pid of the holder', () => {

@@ -42,14 +42,15 @@ export const homeDir = (env: Env = process.env): string => {
 /** Made once, mode 0600. Losing the seal key loses every stored secret, so it is never made anew. */
 export const secretsOf = (home: string): Secrets => {
   const file = path.join(home, 'secrets.json')
-  if (!existsSync(file)) {
-    const partial = `${file}.${process.pid}`
-    writeFileSync(partial, JSON.stringify(newSecrets(), null, 2), { mode: 0o600, flush: true })
-    linkSync(partial, file)
-    rmSync(partial)
-  }
-  return JSON.parse(readFileSync(file, 'utf8')) as Secrets
+  return JSON.parse(madeOnce(file, () => JSON.stringify(newSecrets(), null, 2))) as Secrets
 }
+
+/**
+ * Who scrapes /metrics says it as bearer token. Made once, mode 0600, in a file of its own: a Prometheus
+ * reads it there.
+ */
+export const metricsTokenOf = (home: string): string =>
+  madeOnce(path.join(home, 'metrics-token'), () => randomBytes(24).toString('hex')).trim()
 
 export class AlreadyRunning extends Error {
   override readonly name = 'AlreadyRunning'
@@ -87,6 +88,16 @@ export const prepareHome = (home: string): void => {
     throw new Error(
       `${home} belongs to another user (uid ${uid}); set DORMOUSE_HOME to a folder of yours`,
     )
+}
+
+const madeOnce = (file: string, make: () => string): string => {
+  if (!existsSync(file)) {
+    const partial = `${file}.${process.pid}`
+    writeFileSync(partial, make(), { mode: 0o600, flush: true })
+    linkSync(partial, file)
+    rmSync(partial)
+  }
+  return readFileSync(file, 'utf8')
 }
 
 const newSecrets = (): Secrets => ({

@@ -14,6 +14,7 @@ export const serviceEnv = (options: {
   readonly home: string
   readonly distDir: string
   readonly secrets: Secrets
+  readonly metricsToken: string
   readonly ports: { readonly api: number; readonly gateway: number }
   readonly servers: Env
   readonly firstLogin: FirstLogin
@@ -38,10 +39,13 @@ export const serviceEnv = (options: {
     // Says nothing about this program, at every start.
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   }
+  const outer = options.outer ?? process.env
   return {
     ...defaults,
     ...options.servers,
-    ...(options.outer ?? process.env),
+    ...outer,
+    // Never none: computes share this machine's network, so who is on this machine may be in one of them.
+    DORMOUSE_METRICS_TOKEN: outer['DORMOUSE_METRICS_TOKEN'] || options.metricsToken,
     DORMOUSE_API_PORT: String(ports.api),
     DORMOUSE_GATEWAY_PORT: String(ports.gateway),
     DORMOUSE_FIRST_EMAIL: firstLogin.email,

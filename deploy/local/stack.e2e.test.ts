@@ -43,7 +43,7 @@ describe('npm start', () => {
   })
 
   test('keeps its secrets to their owner', async () => {
-    for (const file of ['secrets.json', 'first-login.txt', 'seaweedfs/s3.json'])
+    for (const file of ['secrets.json', 'first-login.txt', 'metrics-token', 'seaweedfs/s3.json'])
       expect((await stat(path.join(home, file))).mode & 0o077, file).toBe(0)
   })
 
@@ -66,6 +66,21 @@ describe('npm start', () => {
     const doors = await listeners([parts.get('temporal') ?? 0, parts.get('seaweedfs') ?? 0])
     expect(doors).toHaveLength(3)
     for (const { port } of doors) expect(await answer(port)).toBe('')
+  })
+
+  test('metrics are for the holder of the token, of which no compute is one', async () => {
+    const { apiUrl, gatewayUrl } = await running.ready(0)
+    const token = await readFile(path.join(home, 'metrics-token'), 'utf8')
+    for (const origin of [apiUrl, gatewayUrl]) {
+      const { host, port } = new URL(origin)
+      const seen = await visitor.run(
+        computeId,
+        `bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port} && printf "GET /metrics HTTP/1.1\\r\\nHost: ${host}\\r\\nConnection: close\\r\\n\\r\\n" >&3 && cat <&3'`,
+      )
+      expect(seen).toMatch(/^HTTP\/1.1 40[13] /)
+      const headers = { authorization: `Bearer ${token}` }
+      expect((await fetch(`${origin}/metrics`, { headers })).status).toBe(200)
+    }
   })
 
   test('a second one on the same folder is refused with the pid of the first', async () => {

@@ -6,7 +6,15 @@ import { runtimeName } from '../../config/config.ts'
 import { openBoard, type Board } from './board.ts'
 import { clusterEnv, ClusterUnfit, prepareCluster } from './computes-in-cluster.ts'
 import { greeting } from './greeting.ts'
-import { AlreadyRunning, homeDir, lockHome, prepareHome, secretsOf, type Secrets } from './home.ts'
+import {
+  AlreadyRunning,
+  homeDir,
+  lockHome,
+  metricsTokenOf,
+  prepareHome,
+  secretsOf,
+  type Secrets,
+} from './home.ts'
 import { endLeftovers } from './leftovers.ts'
 import { PartMissing } from './parts/part.ts'
 import { choosePorts, PortInUse } from './ports.ts'
@@ -98,6 +106,7 @@ const bringUp = async (
   const cluster = runtime === 'kubernetes' ? clusterEnv(home) : {}
   const env = serviceEnv({
     ...{ home, distDir: DIST, secrets, ports, firstLogin },
+    metricsToken: metricsTokenOf(home),
     servers: { ...servers.env, ...cluster, DORMOUSE_RUNTIME: runtime },
   })
   if (runtime === 'kubernetes') await board.during('cluster', () => prepareCluster(env, board))
