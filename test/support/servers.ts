@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { binDir } from '../../deploy/local/cache.ts'
 import { obtainBubblewrap } from '../../deploy/local/parts/bubblewrap.ts'
 import type { RunningPart, StartOptions } from '../../deploy/local/parts/part.ts'
@@ -45,7 +46,7 @@ export default async function setUp(): Promise<() => Promise<void>> {
     Object.assign(process.env, running.env)
   }
   try {
-    await obtainBubblewrap(say('bubblewrap'))
+    await withBubblewrap()
     process.env['DORMOUSE_BIN'] ??= binDir()
     const ports = await freePorts()
     const results = await Promise.allSettled([
@@ -60,6 +61,17 @@ export default async function setUp(): Promise<() => Promise<void>> {
     throw error
   }
   return tearDown
+}
+
+/** It looks at every mount of the machine, and fails over one that goes meanwhile, as those of a cluster's pods do. */
+const withBubblewrap = async (triesLeft = 5): Promise<void> => {
+  try {
+    await obtainBubblewrap(say('bubblewrap'))
+  } catch (error) {
+    if (triesLeft === 1) throw error
+    await sleep(1_000)
+    await withBubblewrap(triesLeft - 1)
+  }
 }
 
 const postgres = async (options: StartOptions, port: number): Promise<RunningPart> =>

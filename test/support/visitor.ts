@@ -47,6 +47,19 @@ export const visit = async (
       }
     }
   }
+  const ended = async (id: string, request: { command: string; stdin?: string }) => {
+    const result = await insist(() => client.capture(id, { ...request, timeoutMs: 300_000 }))
+    if (result.exitCode !== 0)
+      throw new Error(
+        `${request.command} ended with ${result.exitCode}: ${result.stderr.slice(-2_000)}`,
+      )
+    return result.stdout
+  }
+  /** In one step: a sleep between two would take away what the first had put into /tmp. */
+  const inside = async (id: string, script: string, args: string): Promise<string> => {
+    const stdin = await readFile(path.join(import.meta.dirname, 'inside', script), 'utf8')
+    return ended(id, { command: `/.dormouse/node --input-type=module - ${args}`, stdin })
+  }
   const visitor: Visitor = {
     client,
     insist,
@@ -61,31 +74,16 @@ export const visit = async (
         await sleep(100)
       }
     },
-    async run(id, command) {
-      const result = await insist(() => client.capture(id, { command, timeoutMs: 300_000 }))
-      if (result.exitCode !== 0)
-        throw new Error(`${command} ended with ${result.exitCode}: ${result.stderr.slice(-2_000)}`)
-      return result.stdout
-    },
+    run: (id, command) => ended(id, { command }),
     async makeTree(id, { seed, smallFiles, contiguousMib }) {
-      await place(visitor, id, 'make-tree.mjs')
-      await visitor.run(
-        id,
-        `/.dormouse/node /tmp/make-tree.mjs tree ${seed} ${smallFiles} ${contiguousMib}`,
-      )
+      await inside(id, 'make-tree.mjs', `tree ${seed} ${smallFiles} ${contiguousMib}`)
     },
     async hashTree(id, folder = 'tree') {
-      await place(visitor, id, 'hash-tree.mjs')
-      const out = await visitor.run(id, `/.dormouse/node /tmp/hash-tree.mjs ${folder}`)
+      const out = await inside(id, 'hash-tree.mjs', folder)
       return (JSON.parse(out) as { hash: string }).hash
     },
   }
   return visitor
-}
-
-const place = async (visitor: Visitor, id: string, script: string): Promise<void> => {
-  const text = await readFile(path.join(import.meta.dirname, 'inside', script), 'utf8')
-  await visitor.insist(() => visitor.client.files(id).write(`/tmp/${script}`, text))
 }
 
 /** Failures that a caller is told to repeat: connection cut, 502, 503, 504. */
