@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterEach, beforeEach, describe, it } from 'vitest'
 import { figure } from './figures.ts'
 import { survivesDatabaseRestarts } from './promises/lifecycles.ts'
 import { startOwnPostgres, type PostgresServer } from './support/postgres-server.ts'
@@ -10,12 +10,13 @@ describe('a database that is restarted again and again', () => {
   let postgres: PostgresServer
   let stack: Stack
   let visitor: Visitor
-  beforeAll(async () => {
+  // Nothing may be left in the end: each try has a stack of its own.
+  beforeEach(async () => {
     postgres = await startOwnPostgres()
     stack = await startStack({ databaseServer: postgres.url })
     visitor = await visit(stack)
   })
-  afterAll(async () => {
+  afterEach(async () => {
     await stack?.stop()
     await postgres?.stop()
   })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { afterEach, beforeEach, describe, it } from 'vitest'
 import { figure } from './figures.ts'
 import { sweepsToTheBaseline } from './promises/exact-sweep.ts'
 import { survivesKillStorm } from './promises/lifecycles.ts'
@@ -10,11 +10,12 @@ import { visit, type Visitor } from './support/visitor.ts'
 describe('whole lives, at the catalogue’s figures', () => {
   let stack: Stack
   let visitor: Visitor
-  beforeAll(async () => {
+  // Nothing may be left in the end: each try has a stack of its own.
+  beforeEach(async () => {
     stack = await startStack()
     visitor = await visit(stack)
   })
-  afterAll(() => stack?.stop())
+  afterEach(() => stack?.stop())
 
   const lives = figure(100, 20)
   it(`R1: ${lives} lives, 4 at once, every service killed in turn every 5–10 s`, async () => {
@@ -37,7 +38,7 @@ describe('random lives under kills and lost answers', () => {
   let store: CuttableProxy
   let stack: Stack
   let visitor: Visitor
-  beforeAll(async () => {
+  beforeEach(async () => {
     const through = async (address: string) => {
       const url = new URL(address)
       const proxy = await startCuttableProxy({ host: url.hostname, port: Number(url.port) })
@@ -53,7 +54,7 @@ describe('random lives under kills and lost answers', () => {
     stack = await startStack({ databaseServer: rows.url, env: { S3_ENDPOINT: objects.url } })
     visitor = await visit(stack)
   })
-  afterAll(async () => {
+  afterEach(async () => {
     await stack?.stop()
     await store?.close()
     await database?.close()

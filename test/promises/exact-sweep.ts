@@ -45,12 +45,13 @@ export const sweepsToTheBaseline = async (
     },
     calm.signal,
   )
+  kills.catch(() => undefined)
   const losses = loseAnswers(Object.values(faults), calm.signal)
   try {
     await forEachAtOnce(lifecycles, 4, (n) => randomLife(visitor, n))
   } finally {
     calm.abort()
-    await losses
+    await Promise.allSettled([losses, kills])
     for (const proxy of Object.values(faults)) proxy.pass()
   }
   const lost = { database: faults.database.faults, store: faults.store.faults }

@@ -101,7 +101,8 @@ const onDisk = async ({ stateDir }: Stack): Promise<readonly string[]> => {
     for (const name of await readdir(path.join(stateDir, folder)).catch(() => [])) {
       found.push(path.join(folder, name))
       if (folder !== 'computes') continue
-      for (const inner of await readdir(path.join(stateDir, folder, name)))
+      // A sweep may take it away between the two looks.
+      for (const inner of await readdir(path.join(stateDir, folder, name)).catch(() => []))
         found.push(path.join(folder, name, inner))
     }
   }
