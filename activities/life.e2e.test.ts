@@ -152,7 +152,7 @@ describe('a compute on real ground', () => {
     await up(second, 1)
     await ground.run(second, 'echo theirs > ~/file')
     await sleepOnIt(second, 1)
-    await up(first, 2)
+    await ground.control.provision({ computeId: first, generation: 2, as: 'provisioning', cause })
     expect(await ground.run(first, 'cat ~/file')).toBe('mine\n')
     const outcome = await ground.data.save({
       computeId: first,

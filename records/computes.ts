@@ -10,6 +10,7 @@ import type {
 import type { Db, Queryable } from './database.ts'
 import { appendEvent } from './events.ts'
 import type { ComputesTable } from './schema.ts'
+import { mayFollow } from './state-moves.ts'
 
 export type ComputeRow = Selectable<ComputesTable>
 
@@ -24,7 +25,9 @@ export const requireCompute = async (db: Queryable, id: string): Promise<Compute
 
 /**
  * Moves the row to `to` and appends the event, in one transaction, if the row's generation is the
- * writer's (StaleGeneration otherwise). The same transition again is no second event.
+ * writer's (StaleGeneration otherwise) and its state one from which `to` can be reached (InvalidState
+ * otherwise): an attempt that is late must not write what is long past. The same transition again is
+ * no second event.
  */
 export const transition = (
   db: Db,
@@ -50,6 +53,13 @@ export const transitionIn = async (
       { generation: row.generation },
     )
   if (row.state === 'terminated') return row
+  // Before the first generation nothing was started that could be late.
+  if (row.generation > 0 && !mayFollow(row.state, change.to))
+    throw new DormouseError(
+      'InvalidState',
+      `compute ${row.id} is ${row.state} and cannot become ${change.to}`,
+      { state: row.state },
+    )
   const repeated =
     row.state === change.to &&
     row.reason === change.cause.reason &&

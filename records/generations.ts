@@ -2,7 +2,7 @@
 import { sql, type Selectable } from 'kysely'
 import type { Target } from '../activities/contract.ts'
 import type { SidekickAddress } from '../activities/ports.ts'
-import type { Cause } from '../workflows/compute/contract.ts'
+import type { Cause, ComputeState } from '../workflows/compute/contract.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { lockCompute, transitionIn, type ComputeRow } from './computes.ts'
 import type { Db, Queryable } from './database.ts'
@@ -19,14 +19,15 @@ export interface TakenGeneration {
   readonly headSnapshotId: string | null
   /** Older generations whose sandboxes were never recorded as ended. */
   readonly unended: readonly SandboxRow[]
-  /** The generation before this one, ended or not. */
-  readonly previous: SandboxRow | undefined
+  /** The newest generation before this one that came up, ended or not: what a kept tree is of. */
+  readonly lastUp: SandboxRow | undefined
 }
 
 /**
  * Takes generation `generation` by compare-and-set, with the filesystem's lease and epoch and the
- * sandbox's row, in one transaction. Taken already by the same number: the same answer.
- * Errors: StaleGeneration, InvalidState (terminated), FilesystemBusy, ImageNotFound.
+ * sandbox's row, in one transaction. Taken already by the same number: the same answer, and a row that
+ * is further by now stays so. Errors: StaleGeneration, InvalidState (it is or was deleted, sleeps, or
+ * goes to sleep), SandboxGone, FilesystemBusy, ImageNotFound.
  */
 export const takeGeneration = (
   db: Db,
@@ -43,15 +44,23 @@ export const takeGeneration = (
         `compute ${computeId} is at generation ${row.generation}, ${generation} cannot follow`,
         { generation: row.generation },
       )
+    const again = row.generation === generation
+    if (again && !STARTS.includes(row.state))
+      throw new DormouseError(
+        'InvalidState',
+        `generation ${generation} of compute ${computeId} is ${row.state}; it was started long ago`,
+        { state: row.state },
+      )
     const image = await usableImage(tx, row)
     const { epoch, headSnapshotId } = await takeLease(tx, {
       filesystemId: row.filesystem_id,
       computeId,
       generation,
     })
-    if (row.generation !== generation)
+    if (!again)
       await tx.updateTable('computes').set({ generation }).where('id', '=', computeId).execute()
-    const compute = await transitionIn(tx, { ...take, to: take.as })
+    const isFurther = again && (row.state === 'restoring' || row.state === 'running')
+    const compute = isFurther ? row : await transitionIn(tx, { ...take, to: take.as })
     await tx
       .insertInto('sandboxes')
       .values({
@@ -68,9 +77,18 @@ export const takeGeneration = (
       .selectFrom('sandboxes')
       .selectAll()
       .where('compute_id', '=', computeId)
-      .where((on) => on.or([on('ended_at', 'is', null), on('generation', '>=', generation - 1)]))
+      .where((on) => on.or([on('ended_at', 'is', null), on('generation', '=', generation)]))
       .orderBy('generation')
       .execute()
+    const lastUp = await tx
+      .selectFrom('sandboxes')
+      .selectAll()
+      .where('compute_id', '=', computeId)
+      .where('generation', '<', generation)
+      .where('boot_id', 'is not', null)
+      .orderBy('generation', 'desc')
+      .limit(1)
+      .executeTakeFirst()
     const sandbox = sandboxes.find((one) => one.generation === generation)
     if (sandbox === undefined) throw new Error('the row that was just written is not there')
     if (sandbox.ended_at !== null)
@@ -81,9 +99,12 @@ export const takeGeneration = (
       sandbox,
       headSnapshotId,
       unended: sandboxes.filter((one) => one.generation < generation && one.ended_at === null),
-      previous: sandboxes.find((one) => one.generation === generation - 1),
+      lastUp,
     }
   })
+
+/** From its start to its opening: where an attempt at a generation may find it. */
+const STARTS: readonly ComputeState[] = ['provisioning', 'waking', 'restoring', 'running']
 
 const usableImage = async (tx: Queryable, row: ComputeRow): Promise<TakenGeneration['image']> => {
   const image = await tx
@@ -102,7 +123,10 @@ const usableImage = async (tx: Queryable, row: ComputeRow): Promise<TakenGenerat
   return image
 }
 
-/** Before the claim, so that a claimed sidekick is always one the platform can find again. */
+/**
+ * Before the claim, so that a claimed sidekick is always one the platform can find again. Errors:
+ * SandboxGone when the generation ended, or when users were in a sandbox of it that is not this one.
+ */
 export const recordEndpoint = async (
   db: Queryable,
   target: Target,
@@ -123,12 +147,26 @@ export const recordEndpoint = async (
       epoch: endpoint.epoch,
     })
     .where('ended_at', 'is', null)
+    .where((on) => on.or([on('opened_at', 'is', null), on('boot_id', '=', endpoint.bootId)]))
     .executeTakeFirstOrThrow()
   if (numUpdatedRows === 0n)
-    throw new DormouseError('SandboxGone', `generation ${target.generation} was stopped`)
+    throw new DormouseError('SandboxGone', `the sandbox of generation ${target.generation} is gone`)
 }
 
-/** Users may come in: the row says so, with the moment its lifetime ends. */
+/** Its sandbox is there, its tree is not yet. Errors: SandboxGone, and those of `transition`. */
+export const recordRestoring = (
+  db: Db,
+  restoring: Target & { readonly cause: Cause },
+): Promise<void> =>
+  db.transaction().execute(async (tx) => {
+    await transitionIn(tx, { ...restoring, to: 'restoring' })
+    await requireNotEnded(tx, restoring)
+  })
+
+/**
+ * Users may come in: the row says so, with the moment its lifetime ends. Said before: nothing more.
+ * Errors: InvalidState when the row went on since, SandboxGone, and those of `transition`.
+ */
 export const recordOpened = (
   db: Db,
   opened: Target & {
@@ -138,6 +176,16 @@ export const recordOpened = (
   },
 ): Promise<void> =>
   db.transaction().execute(async (tx) => {
+    const before = await lockCompute(tx, opened.computeId)
+    const isOurs = before.generation === opened.generation
+    if (isOurs && !STARTS.includes(before.state))
+      throw new DormouseError(
+        'InvalidState',
+        `compute ${before.id} is ${before.state}; it was opened long ago`,
+        { state: before.state },
+      )
+    const sandbox = isOurs ? await requireNotEnded(tx, opened) : undefined
+    if (before.state === 'running' && sandbox?.opened_at) return
     const row = await transitionIn(tx, { ...opened, to: 'running' })
     await ofGeneration(tx, opened)
       .set({ opened_at: sql`coalesce(opened_at, now())`, base_save_id: opened.baseSaveId })
@@ -159,6 +207,13 @@ export const recordEnded = async (tx: Queryable, target: Target): Promise<void> 
     .where('generation', '<=', target.generation)
     .where('ended_at', 'is', null)
     .execute()
+}
+
+const requireNotEnded = async (tx: Queryable, target: Target): Promise<SandboxRow | undefined> => {
+  const sandbox = await findSandbox(tx, target)
+  if (sandbox?.ended_at)
+    throw new DormouseError('SandboxGone', `generation ${target.generation} was stopped`)
+  return sandbox
 }
 
 export const findSandbox = (db: Queryable, target: Target): Promise<SandboxRow | undefined> =>
