@@ -1,3 +1,4 @@
+import { tierOf } from '../config/tiers.ts'
 import type { Db } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
 import { newId } from '../records/ids.ts'
@@ -41,6 +42,7 @@ export const createCommitImage =
         kind: opened.kind,
         stream: opened.stream,
         summary: opened.summary,
+        caps: tierOf(compute.tier),
         packages,
       },
       signal,

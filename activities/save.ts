@@ -1,3 +1,4 @@
+import { tierOf } from '../config/tiers.ts'
 import { applyRetention, findSnapshot, type SnapshotRow } from '../records/filesystems.ts'
 import {
   keepAsFork,
@@ -177,6 +178,7 @@ const archive = async (
       summary: opened.summary,
     },
     signal,
+      caps: tierOf(compute.tier),
   )
 }
 

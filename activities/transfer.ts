@@ -4,6 +4,7 @@ import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import * as zlib from 'node:zlib'
 import { extract } from 'tar-stream'
+import type { Tier } from '../config/tiers.ts'
 import type { Db } from '../records/database.ts'
 import type { ManifestPart } from '../records/manifest.ts'
 import type { SaveSummary } from '../sidekick/protocol.ts'
@@ -21,7 +22,7 @@ export interface TransferredPart {
  * One archive stream from a sidekick into the store, verified: the sidekick's count of bytes and
  * entries and its SHA-256 equal what came through here, the stream decoded to the end marker of its
  * tar, and the store reports the same size. Memory is bounded whatever the size. Errors: SaveFailed
- * when anything disagrees.
+ * when anything disagrees, FilesystemTooLarge over `caps`.
  */
 export const transfer = async (
   deps: { readonly db: Db; readonly store: ObjectStore },
@@ -32,6 +33,7 @@ export const transfer = async (
     readonly kind: 'full' | 'delta'
     readonly stream: Readable
     summary(): Promise<SaveSummary>
+    readonly caps: ArchiveCaps
     /** Sees every entry as it passes. */
     readonly packages?: PackageReader
   },
@@ -50,7 +52,7 @@ export const transfer = async (
     })
     .onConflict((conflict) => conflict.column('key').doNothing())
     .execute()
-  const meter = createMeter(archive.packages)
+  const meter = createMeter(archive.caps, archive.packages)
   const upload = new PassThrough({ highWaterMark: UPLOAD_BUFFER_BYTES })
   // Each failure is told by a promise below; an echo of it that comes later must not end the process.
   for (const stream of [archive.stream, upload]) stream.on('error', ignore)
@@ -68,6 +70,7 @@ export const transfer = async (
     ending(meter.decodedWhole),
   ])
   const summary = await archive.summary()
+  checkCounts(summary, archive.caps)
   const seen = meter.seen()
   const disagreement =
     summary.bytes !== seen.bytes
@@ -81,11 +84,15 @@ export const transfer = async (
             : undefined
   if (disagreement !== undefined)
     throw new DormouseError('SaveFailed', `${archive.key} was not verified: ${disagreement}`)
-  await deps.db
+  const { numUpdatedRows } = await deps.db
     .updateTable('parts')
     .set({ state: 'stored', sha256: seen.sha256, size_bytes: seen.bytes })
     .where('key', '=', archive.key)
-    .execute()
+    // What the janitor took for abandoned, after a day, is being deleted.
+    .where('state', '=', 'intended')
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n)
+    throw new DormouseError('SaveFailed', `${archive.key} was given up as abandoned; save again`)
   const { saveId, key, kind } = archive
   return {
     part: {
@@ -101,20 +108,62 @@ export const transfer = async (
   }
 }
 
+export type ArchiveCaps = Pick<Tier, 'maxBytes' | 'maxEntries'>
+
+/** What an entry may take besides its content: header, padding, names, attributes, its line of removals. */
+const ENTRY_BYTES = 8 * 1024
+/** What does not compress becomes a little larger. */
+const COMPRESSION_SHARE = 1 / 128
+const SMALLEST_CAP_BYTES = 1024 * 1024
+
+/** The sidekick keeps to its caps, unless its users took it over: the store is everybody's. */
+const limitsOf = ({ maxBytes, maxEntries }: ArchiveCaps) => {
+  const contentBytes = maxBytes + maxEntries * ENTRY_BYTES + SMALLEST_CAP_BYTES
+  return {
+    contentBytes,
+    bytes: contentBytes * (1 + COMPRESSION_SHARE),
+    // The list of a delta's removals is an entry too.
+    entries: maxEntries + 1,
+  }
+}
+
+const tooLarge = (what: string): DormouseError =>
+  new DormouseError(
+    'FilesystemTooLarge',
+    `the archive has more ${what} than the tier allows; remove files, or take a larger tier`,
+  )
+
+/** They end up in the manifest, and the size of the next disk comes from there. */
+const checkCounts = (summary: SaveSummary, caps: ArchiveCaps): void => {
+  const { treeEntries, treeBytes, ordinal = 0 } = summary
+  if (
+    ![treeEntries, treeBytes, ordinal].every((count) => Number.isSafeInteger(count) && count >= 0)
+  )
+    throw new DormouseError('SaveFailed', 'the sidekick’s summary of the save has no sound counts')
+  if (treeEntries > caps.maxEntries) throw tooLarge('entries')
+  if (treeBytes > caps.maxBytes) throw tooLarge('bytes')
+}
+
 const UPLOAD_BUFFER_BYTES = 4 * 1024 * 1024
 const ignore = (): void => undefined
 
 /** Sockets give 16 KiB at most; each handover to the decoder's thread costs more than hashing those. */
 const PIECE_BYTES = 256 * 1024
 const DECODED_BYTES = 1024 * 1024
+/** 8 MiB, as the sidekick itself takes at a restore; a frame may ask for much more. */
+const LARGEST_WINDOW_LOG = 23
 
 /** A tar ends in two blocks of zeros. */
 const END_MARKER_BYTES = 1024
 
 /** Counts, hashes, decodes and lists what passes; the decoder's pace holds back the stream. */
-const createMeter = (packages: PackageReader | undefined) => {
+const createMeter = (caps: ArchiveCaps, packages: PackageReader | undefined) => {
+  const limits = limitsOf(caps)
   const hash = createHash('sha256')
-  const decoder = zlib.createZstdDecompress({ chunkSize: DECODED_BYTES })
+  const decoder = zlib.createZstdDecompress({
+    chunkSize: DECODED_BYTES,
+    params: { [zlib.constants.ZSTD_d_windowLogMax]: LARGEST_WINDOW_LOG },
+  })
   const untar = extract()
   decoder.on('error', ignore)
   untar.on('error', ignore)
@@ -126,6 +175,7 @@ const createMeter = (packages: PackageReader | undefined) => {
   untar.on('entry', (header, content, next) => {
     entries += 1
     content.on('error', ignore)
+    if (entries > limits.entries) return untar.destroy(tooLarge('entries'))
     const looked =
       packages?.entry(header.name, header.size ?? 0, content as unknown as AsyncIterable<Buffer>) ??
       Promise.resolve()
@@ -138,6 +188,7 @@ const createMeter = (packages: PackageReader | undefined) => {
   const watchTail = async function* (content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of content) {
       contentBytes += chunk.length
+      if (contentBytes > limits.contentBytes) throw tooLarge('bytes')
       tail =
         chunk.length >= END_MARKER_BYTES
           ? chunk.subarray(chunk.length - END_MARKER_BYTES)
@@ -151,6 +202,7 @@ const createMeter = (packages: PackageReader | undefined) => {
         throw new DormouseError('SaveFailed', 'the archive ended before its end marker')
     },
     (error: unknown) => {
+      if (error instanceof DormouseError) throw error
       throw new DormouseError('SaveFailed', 'the archive does not decode', {}, error)
     },
   )
@@ -161,6 +213,7 @@ const createMeter = (packages: PackageReader | undefined) => {
         for await (const chunk of inPieces(source, PIECE_BYTES)) {
           hash.update(chunk)
           bytes += chunk.length
+          if (bytes > limits.bytes) throw tooLarge('bytes')
           const room = decoder.write(chunk)
           yield chunk
           if (!room && decoder.writableNeedDrain) await drained(decoder)
