@@ -8,7 +8,7 @@ let member: Person
 let operator: Person
 beforeAll(async () => {
   api = await startHarness({
-    env: { DORMOUSE_IMAGE_SOURCES: 'ghcr.io/team/' },
+    env: { DORMOUSE_IMAGE_SOURCES: 'ghcr.io/team' },
     deps: { runtime: 'kubernetes' },
   })
   member = await api.person('member')
@@ -29,6 +29,8 @@ it('an image of an allowed registry can be made, and a compute started from it',
 it('of any other registry only an operator makes one', async () => {
   const wanted = { name: 'other', reference: 'docker.io/library/debian:12' }
   expect((await make(member, wanted)).body.code).toBe('Forbidden')
+  const alike = { name: 'alike', reference: 'ghcr.io/team-evil/tools:1' }
+  expect((await make(member, alike)).body.code).toBe('Forbidden')
   expect((await make(operator, wanted)).status).toBe(201)
 })
 
@@ -38,6 +40,8 @@ it('what is no reference with a registry is refused, naming the field', async ()
     '/x',
     'host/UPPER',
     'host/a b',
+    'ghcr.io/team/../evil/x:1',
+    'ghcr.io/team//x',
     'ghcr.io/team/x@sha256:12',
     '',
   ])
@@ -54,4 +58,22 @@ it('without a name a compute starts from `base`, and never from the machine of t
   expect([host.body.code, host.body.field]).toEqual(['ImageNotFound', 'image_name'])
   const { body } = await api.send('GET', '/api/images', member.token)
   expect(body.items.map(({ name }: { name: string }) => name)).not.toContain('host')
+})
+
+it('what is installed in an image is told of one image, and not in the listing', async () => {
+  const { body: image } = await make(member, { name: 'with-packages', reference: REFERENCE })
+  const packages = [{ manager: 'npm', name: 'left-pad', version: '1.3.0' }]
+  await api.db
+    .updateTable('images')
+    .set({ packages: JSON.stringify(packages) })
+    .where('id', '=', image.id)
+    .execute()
+  const { body: listing } = await api.send('GET', '/api/images', member.token)
+  const listed = listing.items.find(({ id }: { id: string }) => id === image.id)
+  expect(listed).toMatchObject({ name: 'with-packages' })
+  expect(listed).not.toHaveProperty('packages')
+  const one = await api.send('GET', `/api/images/${image.id}`, member.token)
+  expect([one.status, one.body.packages]).toEqual([200, packages])
+  expect((await api.send('GET', '/api/images/base', member.token)).status).toBe(200)
+  expect((await api.send('GET', `/api/images/${image.id}`, operator.token)).status).toBe(404)
 })

@@ -15,6 +15,7 @@ import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller, groupsFor } from '../policy.ts'
 import { ById, Closed, Id, onePage, PageOf } from '../schema.ts'
+import { comesFrom } from './sources.ts'
 import { imageJson, ImageSchema, NewImage } from './schema.ts'
 
 export const registerImages = (app: App, { db, runtime, config }: AppDeps): void => {
@@ -35,6 +36,35 @@ export const registerImages = (app: App, { db, runtime, config }: AppDeps): void
       const images = await listImages(db, groups)
       const usable = images.filter((row) => row.group_id !== null || runsOn(row.base, runtime))
       return onePage(usable.map(imageJson))
+    },
+  )
+
+  app.get(
+    '/api/images/:id',
+    {
+      config: {
+        policy: {
+          access: 'resource',
+          action: 'image:read',
+          find: async (request) => {
+            const image = await findImageRow(db, (request.params as { id: string }).id)
+            if (image === undefined) throw new DormouseError('NotFound', 'no such image')
+            // Everybody may read those of the platform.
+            return { groupId: image.group_id ?? defaultGroupId(caller(request)) }
+          },
+        },
+      },
+      schema: {
+        tags,
+        summary: 'One image, with the packages that were found in it',
+        params: ById,
+        response: { 200: ImageSchema },
+      },
+    },
+    async (request) => {
+      const image = await findImageRow(db, request.params.id)
+      if (image === undefined) throw new DormouseError('NotFound', 'no such image')
+      return imageJson(image)
     },
   )
 
@@ -86,8 +116,7 @@ export const registerImages = (app: App, { db, runtime, config }: AppDeps): void
         { field: 'reference' },
       )
     const allowed = config.imageSources
-    if (principal.operator || allowed.some((one) => one === '*' || reference.startsWith(one)))
-      return
+    if (principal.operator || allowed.some((one) => comesFrom(reference, one))) return
     throw new DormouseError(
       'Forbidden',
       `images of ${reference} are not allowed here; operators allow sources with DORMOUSE_IMAGE_SOURCES`,

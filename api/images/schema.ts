@@ -1,5 +1,5 @@
 import { Type, type Static } from '@fastify/type-provider-typebox'
-import type { ImageRow } from '../../records/images.ts'
+import type { ImageRow, ImageSummary } from '../../records/images.ts'
 import { Closed, Id, Nullable, Timestamp } from '../schema.ts'
 
 export const NewImage = Closed({
@@ -8,7 +8,7 @@ export const NewImage = Closed({
     maxLength: 400,
     // host[:port]/path[:tag][@digest], as container runtimes read it
     pattern:
-      '^(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)[a-z0-9]+(?:[._/-]+[a-z0-9]+)*(?::[\\w][\\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$',
+      '^(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*(?::[\\w][\\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$',
     description: 'With the registry: docker.io/library/debian:12, better with @sha256:…',
   }),
   group_id: Type.Optional(Id('Default: your personal group, or the group of the API key')),
@@ -21,21 +21,25 @@ export const ImageSchema = Type.Object({
   state: Type.Enum(['pending', 'ready', 'failed', 'deleted']),
   base: Type.String(),
   digest: Nullable(Type.String()),
-  packages: Type.Unknown(),
+  packages: Type.Optional(
+    Type.Unknown({
+      description: '[{ manager, name, version }], 10,000 at most; of one image, not in the listing',
+    }),
+  ),
   size_bytes: Type.Integer(),
   problem: Nullable(Type.Object({ code: Type.String(), message: Type.String() })),
   created_by_compute: Nullable(Type.String()),
   created_at: Timestamp,
 })
 
-export const imageJson = (row: ImageRow): Static<typeof ImageSchema> => ({
+export const imageJson = (row: ImageSummary | ImageRow): Static<typeof ImageSchema> => ({
   id: row.id,
   name: row.name,
   group_id: row.group_id,
   state: row.state,
   base: row.base,
   digest: row.digest,
-  packages: row.packages,
+  ...('packages' in row ? { packages: row.packages } : {}),
   size_bytes: Number(row.size_bytes),
   problem: row.problem,
   created_by_compute: row.created_by_compute,
