@@ -7,6 +7,7 @@ import {
   type FailureName,
 } from '../workflows/errors.ts'
 import type { App } from './deps.ts'
+import { NAME_PATTERN } from './schema.ts'
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 const RETRY_AFTER_S = 2
@@ -87,7 +88,11 @@ interface SchemaError {
   readonly keyword: string
   readonly instancePath: string
   readonly message?: string
-  readonly params: { additionalProperties?: string[]; requiredProperties?: string[] }
+  readonly params: {
+    additionalProperties?: string[]
+    requiredProperties?: string[]
+    pattern?: string | RegExp
+  }
 }
 
 const describeValidation = (error: FastifyError, request: FastifyRequest): Problem => {
@@ -109,9 +114,14 @@ const describeValidation = (error: FastifyError, request: FastifyRequest): Probl
       ? `${field} is not a property of this request`
       : missing !== undefined
         ? `${field} is missing`
-        : `${field === '' ? error.validationContext : field} ${worst?.message ?? 'is wrong'}`
+        : `${field === '' ? error.validationContext : field} ${reasonOf(worst)}`
   return { ...named('Invalid', detail), ...(field === '' ? {} : { field }) }
 }
+
+const reasonOf = (error: SchemaError | undefined): string =>
+  error?.params.pattern === NAME_PATTERN
+    ? 'must be without control characters and line breaks'
+    : (error?.message ?? 'is wrong')
 
 const clientCode = (status: number): FailureName => {
   if (status === 401) return 'Unauthenticated'

@@ -15,6 +15,16 @@ export const Id = (description?: string) =>
     ...(description === undefined ? {} : { description }),
   })
 
+/** Control characters, breaks of lines, and what turns the direction of text: names are shown in terminals. */
+export const NAME_PATTERN = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$'
+
+export const Name = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  pattern: NAME_PATTERN,
+  description: 'No control characters',
+})
+
 export const Timestamp = Type.String({ format: 'date-time' })
 
 export const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])

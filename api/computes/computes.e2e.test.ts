@@ -113,6 +113,7 @@ describe('creating a compute', () => {
       'schedule.x',
     ],
     ['a name of the wrong type', { name: 5 }, 'Invalid', 'name'],
+    ['a name with an escape sequence', { name: 'x\u001b]0;y\u0007' }, 'Invalid', 'name'],
     ['a number written as text', { idle_timeout: '60' }, 'Invalid', 'idle_timeout'],
     ['a fraction of a second', { idle_timeout: 0.5 }, 'Invalid', 'idle_timeout'],
     ['a negative lifetime', { max_lifetime: -1 }, 'Invalid', 'max_lifetime'],
@@ -156,6 +157,18 @@ describe('creating a compute', () => {
     expect(answer.body).toMatchObject({ code, field })
     expect(answer.headers['content-type']).toContain('application/problem+json')
     expect(answer.body.requestId).toBe(answer.headers['x-request-id'])
+  })
+
+  it('takes no control characters into any name, and every other character', async () => {
+    const paths = ['/api/computes', '/api/filesystems', '/api/groups', '/auth/api-keys']
+    for (const path of paths)
+      for (const sign of ['\u0000', '\n', '\u001b[2J', '\u007f', '\u009b2J', '\u202e', '\u2028']) {
+        const { status, body } = await api.send('POST', path, ann.token, { name: `a${sign}b` })
+        expect([path, sign, status, body.field]).toEqual([path, sign, 422, 'name'])
+        expect(body.detail).toBe('name must be without control characters and line breaks')
+      }
+    const { body } = await create({ name: 'Zoë’s 猫 🐭 — שלום' })
+    expect(body.name).toBe('Zoë’s 猫 🐭 — שלום')
   })
 
   it('refuses other people’s groups and filesystems as if they were not there', async () => {

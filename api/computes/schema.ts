@@ -1,7 +1,7 @@
 import { Type, type Static } from '@fastify/type-provider-typebox'
 import { TIERS } from '../../config/tiers.ts'
 import { COMPUTE_STATES } from '../../workflows/compute/contract.ts'
-import { Closed, Id, Nullable, Timestamp } from '../schema.ts'
+import { Closed, Id, Name, Nullable, Timestamp } from '../schema.ts'
 
 const TIER_NAMES = Object.keys(TIERS) as (keyof typeof TIERS)[]
 const YEAR_S = 366 * 24 * 3600
@@ -17,7 +17,7 @@ export const ScheduleSchema = Closed(
 )
 
 export const CreateCompute = Closed({
-  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  name: Type.Optional(Name),
   group_id: Type.Optional(Id('Default: your personal group, or the group of the API key')),
   image_name: Type.Optional(
     Type.String({

@@ -16,12 +16,11 @@ import { defaultImage } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller, groupsFor } from '../policy.ts'
-import { ById, Closed, Id, onePage, Page, PageOf } from '../schema.ts'
+import { ById, Closed, Id, Name, onePage, Page, PageOf } from '../schema.ts'
 import { filesystemJson, FilesystemSchema, snapshotJson, SnapshotSchema } from './schema.ts'
 import { filesystemOf, onFilesystem } from './subject.ts'
 
 const DEFAULT_PAGE = 50
-const Name = Type.String({ minLength: 1, maxLength: 100 })
 
 export const registerFilesystems = (app: App, deps: AppDeps): void => {
   const { db } = deps

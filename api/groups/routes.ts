@@ -6,7 +6,7 @@ import { DormouseError } from '../../workflows/errors.ts'
 import type { GroupAction } from '../../auth/authorize.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller, type Policy } from '../policy.ts'
-import { ById, Closed, Id, onePage, PageOf } from '../schema.ts'
+import { ById, Closed, Id, Name, onePage, PageOf } from '../schema.ts'
 
 const RoleSchema = Type.Enum(['owner', 'member', 'viewer'])
 const GroupSchema = Type.Object({
@@ -63,7 +63,7 @@ export const registerGroups = (app: App, { db }: AppDeps): void => {
       config: { policy: { access: 'person' } },
       schema: {
         tags,
-        body: Closed({ name: Type.String({ minLength: 1, maxLength: 100 }) }),
+        body: Closed({ name: Name }),
         response: { 201: GroupSchema },
       },
     },

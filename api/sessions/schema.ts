@@ -1,5 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox'
-import { Closed, Id, Nullable, Timestamp } from '../schema.ts'
+import { Closed, Id, Name, Nullable, Timestamp } from '../schema.ts'
 
 // A length cap before any hashing; what a good password is, auth/passwords.ts says.
 const Password = Type.String({ minLength: 1, maxLength: 1024 })
@@ -39,7 +39,7 @@ export const RefreshBody = Nullable(
 )
 
 export const ApiKeyBody = Closed({
-  name: Type.String({ minLength: 1, maxLength: 100 }),
+  name: Name,
   groupId: Type.Optional(Id('The one group the key sees; default: your personal group')),
   expiresIn: Type.Optional(
     Type.Integer({ minimum: 60, maximum: 10 * 366 * 86_400, description: 'Seconds' }),
@@ -63,6 +63,6 @@ export const NewApiKeySchema = Type.Intersect([
 export const UserBody = Closed({
   email: Email,
   password: Password,
-  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+  name: Type.Optional(Name),
   operator: Type.Optional(Type.Boolean()),
 })
