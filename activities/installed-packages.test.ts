@@ -36,3 +36,16 @@ it('a file that is not what its name says names no package', async () => {
   })
   expect(list).toEqual([])
 })
+
+it('the list is bounded, whatever an archive holds', async () => {
+  const reader = createPackageReader()
+  const nothing = () => Readable.from([])
+  const long = 'x'.repeat(1024 * 1024)
+  await reader.entry(`env/${long}/site-packages/real-1.0.dist-info/METADATA`, 1, nothing())
+  await reader.entry(`env/gem/specifications/${'n'.repeat(300)}-1.0.gemspec`, 1, nothing())
+  await reader.entry(`env/gem/specifications/rake-1${'0'.repeat(200)}.gemspec`, 1, nothing())
+  expect(reader.list()).toEqual([])
+  for (let n = 0; n < 12_000; n += 1)
+    await reader.entry(`env/gem/specifications/gem${n}-1.0.gemspec`, 1, nothing())
+  expect(reader.list()).toHaveLength(10_000)
+})

@@ -24,11 +24,17 @@ export const findImageRow = (db: Queryable, id: string): Promise<ImageRow | unde
     .where('state', '!=', 'deleted')
     .executeTakeFirst()
 
+/** A row without the list that may be a few MiB. */
+export type ImageSummary = Omit<ImageRow, 'packages'>
+
 /** Images of the platform and of these groups. */
-export const listImages = (db: Queryable, groupIds: readonly string[]): Promise<ImageRow[]> =>
+export const listImages = (db: Queryable, groupIds: readonly string[]): Promise<ImageSummary[]> =>
   db
     .selectFrom('images')
-    .selectAll()
+    .select([
+      ...(['id', 'group_id', 'owner_id', 'name', 'state', 'base', 'digest'] as const),
+      ...(['size_bytes', 'problem', 'created_by_compute', 'created_at'] as const),
+    ])
     .where('state', '!=', 'deleted')
     .where((on) =>
       groupIds.length === 0
