@@ -42,8 +42,9 @@ export const endWithSandbox = (
     try {
       await sidekick.retire(endpoint, target, freeze)
     } catch (error) {
-      // What is gone writes no more, which is all that this is for.
+      // What is gone writes no more, which is all that this is for; unless its freeze may have ended first.
       if (!(await isGone(runtime, target))) throw error
+      if (performance.now() > freeze.untilMs) throw goneError(target, error)
     }
   },
 })

@@ -114,7 +114,12 @@ export interface SidekickControl {
   hello(address: SidekickAddress, deadlineMs: number): Promise<Hello & { fingerprint: string }>
   claim(endpoint: Endpoint, request: ClaimRequest): Promise<void>
   open(endpoint: Endpoint, target: SandboxRef): Promise<void>
-  activity(endpoint: Endpoint, target: SandboxRef): Promise<ActivityStatus>
+  /** `dirty` may be a second old, unless it shall be `fresh`. */
+  activity(
+    endpoint: Endpoint,
+    target: SandboxRef,
+    options?: { readonly fresh?: boolean },
+  ): Promise<ActivityStatus>
   notice(endpoint: Endpoint, target: SandboxRef, text: string): Promise<void>
   /** Refused with reason `active` (value, not error) when something was active within `onlyIfIdleForMs`. */
   freeze(
@@ -151,8 +156,13 @@ export interface SidekickControl {
   retire(endpoint: Endpoint, target: SandboxRef, freeze: Freeze): Promise<void>
 }
 
-/** Which freeze of a sidekick; those of earlier versions do not number theirs. */
-export type Freeze = number | undefined
+/** A freeze of a sidekick. */
+export interface Freeze {
+  /** Those of earlier versions do not number theirs. */
+  readonly ordinal: number | undefined
+  /** Until then (`performance.now()`) it lasts, unless it is thawed. */
+  readonly untilMs: number
+}
 
 export interface StoredObject {
   readonly key: string

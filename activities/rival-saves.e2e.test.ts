@@ -135,3 +135,29 @@ describe('of two attempts of one writer', () => {
     expect(await afterWake(target)).toBe('after\n')
   })
 })
+
+it('what the janitor took for abandoned meanwhile is not published', async () => {
+  const target = await started()
+  await write(target, 'kept')
+  const slow = createSave({
+    ...ground.deps,
+    store: {
+      ...ground.store,
+      async put(key, ...rest) {
+        const stored = await ground.store.put(key, ...rest)
+        await ground.db
+          .updateTable('parts')
+          .set({ state: 'deleting' })
+          .where('key', '=', key)
+          .execute()
+        return stored
+      },
+    },
+  })
+  await expect(slow({ ...target, mode: 'checkpoint', cause }, signal)).rejects.toMatchObject({
+    name: 'SaveFailed',
+  })
+  expect((await filesystemOf(target)).head_snapshot_id).toBeNull()
+  expect((await save(target, 'hibernate')).kind).toBe('published')
+  expect(await afterWake(target)).toBe('kept\n')
+})

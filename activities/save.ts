@@ -74,7 +74,8 @@ const saveLive = async (
   binding: Binding,
   signal: AbortSignal,
 ): Promise<SaveOutcome> => {
-  const { dirty } = await deps.sidekick.activity(binding.endpoint, input)
+  // What was written a moment ago belongs into a checkpoint that is asked for now.
+  const { dirty } = await deps.sidekick.activity(binding.endpoint, input, { fresh: true })
   const { head } = await headOf(deps.db, binding.compute.filesystem_id)
   if (!dirty && head !== undefined) return { kind: 'clean', snapshotId: head.id }
   const live = await archive(deps, input, binding, baseFor(head, binding), signal)
@@ -108,16 +109,16 @@ const saveFrozen = async (
     const unchanged =
       live === undefined && !(await sidekick.activity(endpoint, input)).dirty && head !== undefined
     if (unchanged) {
-      await staysFrozen(deps, input, binding, freeze)
-      await sidekick.retire(endpoint, input, freeze)
+      const held = await staysFrozen(deps, input, binding, freeze)
+      await sidekick.retire(endpoint, input, held)
       return { kind: 'clean', snapshotId: head.id }
     }
     const rest = await archive(deps, input, binding, live?.part.saveId ?? base, signal)
-    await staysFrozen(deps, input, binding, freeze)
+    const held = await staysFrozen(deps, input, binding, freeze)
     const parts = live === undefined || rest.part.kind === 'full' ? [rest] : [live, rest]
     const outcome = await publish(deps, input, binding, head, parts)
     // Refused if the freeze ran out meanwhile. A retired sidekick never thaws: nothing is written that nobody saves.
-    await sidekick.retire(endpoint, input, freeze)
+    await sidekick.retire(endpoint, input, held)
     return outcome
   } catch (error) {
     await sidekick.thaw(endpoint, input, binding.epoch).catch(() => undefined)
@@ -131,13 +132,14 @@ const staysFrozen = async (
   input: Target,
   { endpoint, epoch }: Binding,
   freeze: Freeze,
-): Promise<void> => {
+): Promise<Freeze> => {
   const { state } = await deps.sidekick.hello(endpoint.address, 5_000)
   const again =
     state === 'frozen' &&
     (await deps.sidekick.freeze(endpoint, input, { epoch, leaseMs: FREEZE_LEASE_MS }))
-  if (again === false || !again.frozen || again.freeze !== freeze)
+  if (again === false || !again.frozen || again.freeze.ordinal !== freeze.ordinal)
     throw new DormouseError('SaveFailed', 'the freeze ran out before the save was done')
+  return again.freeze
 }
 
 /** The save a delta may stand on; null asks for a full one. */
@@ -176,9 +178,9 @@ const archive = async (
       kind: opened.kind,
       stream: opened.stream,
       summary: opened.summary,
+      caps: tierOf(compute.tier),
     },
     signal,
-      caps: tierOf(compute.tier),
   )
 }
 

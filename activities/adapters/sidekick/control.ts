@@ -51,9 +51,12 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
     },
     claim: (endpoint, request) => ask(endpoint, null, 'POST', '/v1/claim', request),
     open: (endpoint, target) => ask(endpoint, target, 'POST', '/v1/open', {}),
-    activity: (endpoint, target) => ask<ActivityStatus>(endpoint, target, 'GET', '/v1/activity'),
+    activity: (endpoint, target, { fresh = false } = {}) =>
+      ask<ActivityStatus>(endpoint, target, 'GET', `/v1/activity${fresh ? '?fresh=1' : ''}`),
     notice: (endpoint, target, text) => ask(endpoint, target, 'POST', '/v1/notice', { text }),
     async freeze(endpoint, target, request) {
+      // Its lease begins later than this, and never earlier.
+      const untilMs = performance.now() + request.leaseMs
       try {
         const answer = await ask<{ freeze?: number }>(
           endpoint,
@@ -63,7 +66,7 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
           request,
           2 * SHORT_MS,
         )
-        return { frozen: true, freeze: answer.freeze }
+        return { frozen: true, freeze: { ordinal: answer.freeze, untilMs } }
       } catch (error) {
         if (!isRefusal(error, 'active')) throw error
         return { frozen: false, activity: String(error.details['activity'] ?? 'unknown') }
@@ -124,8 +127,8 @@ export const createSidekickControl = (keys: SigningKeys): SidekickClient => {
     },
     restored: (endpoint, target, saveId) =>
       ask(endpoint, target, 'POST', '/v1/restored', { saveId }, LONG_MS),
-    async retire(endpoint, target, freeze) {
-      const body = freeze === undefined ? {} : { freeze }
+    async retire(endpoint, target, { ordinal }) {
+      const body = ordinal === undefined ? {} : { freeze: ordinal }
       await ask(endpoint, target, 'POST', '/v1/retire', body).catch((error: unknown) => {
         if (!isRefusal(error, 'wrong_state')) throw error
         throw new DormouseError('SaveFailed', error.message, error.details)
