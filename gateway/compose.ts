@@ -7,6 +7,7 @@ import type { GatewayConfig } from '../config/config.ts'
 import type { Db } from '../records/database.ts'
 import { readDirectory } from '../records/directory.ts'
 import { stillPermitted, type Identities } from './admission.ts'
+import { createConcurrency } from './concurrency.ts'
 import { createDirectory } from './directory-cache.ts'
 import { verifyDoorCookie } from './door-cookie.ts'
 import { createGateway, type Gateway } from './gateway.ts'
@@ -43,6 +44,7 @@ export const composeGateway = (
     keys,
     identities,
     directory,
+    concurrency: createConcurrency(config),
     passages,
     metrics,
     log,

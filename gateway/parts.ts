@@ -1,6 +1,7 @@
 import type { SigningKeys } from '../auth/keys.ts'
 import type { GatewayConfig } from '../config/config.ts'
 import type { Identities } from './admission.ts'
+import type { Concurrency } from './concurrency.ts'
 import type { Directory } from './directory-cache.ts'
 import type { HostRule } from './hosts.ts'
 import type { Metrics } from './metrics.ts'
@@ -21,6 +22,7 @@ export interface GatewayParts {
   readonly waker: Waker
   readonly pools: SidekickPools
   readonly tickets: SidekickTickets
+  readonly concurrency: Concurrency
   readonly passages: Passages
   readonly metrics: Metrics
   /** Whether the database answers. */

@@ -10,7 +10,7 @@ import { isReady, notReady } from './whereabouts.ts'
 
 /**
  * The port a compute's own host stands for: the lowest that listens and is open to the caller.
- * Errors: Unauthenticated, NotFound, PortClosed (with the list), and why the compute is not ready.
+ * Errors: Unauthenticated, NotFound, RateLimited, PortClosed (with the list), and why the compute is not ready.
  */
 export const lowestPort = async (
   principal: Principal | null,
@@ -24,7 +24,9 @@ export const lowestPort = async (
   const mayUse = principal !== null && entry !== undefined && may(principal, 'compute:use', entry)
   if (entry === undefined || (principal !== null && !may(principal, 'compute:read', entry)))
     throw new Refusal('NotFound', 'no such thing, or not yours')
-  const open = (await listPorts(entry, parts)).filter((port) => mayUse || isPublic(port))
+  const leave = parts.concurrency.enter(entry.computeId, principal === null)
+  const listening = await listPorts(entry, parts).finally(leave)
+  const open = listening.filter((port) => mayUse || isPublic(port))
   const [lowest] = open.sort((one, other) => one - other)
   if (lowest === undefined)
     throw new Refusal('PortClosed', 'No port listens in this compute.', { ports: open })

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { answerOrCut, answerRefusal } from './answers.ts'
 import { admitCall, parseCall, type ParsedCall } from './call.ts'
 import { enterDoor, isDoorPath } from './door.ts'
@@ -53,10 +54,13 @@ const forward = async (
   parts: GatewayParts,
 ): Promise<void> => {
   const gone = new AbortController()
-  response.once('close', () => response.writableFinished || gone.abort())
+  const closed = new Promise<void>((resolve) => response.once('close', () => resolve()))
+  void closed.then(() => response.writableFinished || gone.abort())
   const admitted = await admitCall(call, parts)
   const { route, wake } = admitted
-  await reach({ computeId: route.computeId, wake }, parts, async (entry) => {
+  const leave = parts.concurrency.enter(route.computeId, admitted.principal === null)
+  void closed.then(() => restOfBody(request, gone)).then(leave)
+  const reached = reach({ computeId: route.computeId, wake }, parts, async (entry) => {
     const body = hasBody(request) ? request : null
     const { answer } = await sendOn({ request, body, signal: gone.signal }, admitted, entry, parts)
     const forget = parts.passages.add({
@@ -64,12 +68,27 @@ const forward = async (
       kind: 'http',
       end: () => response.destroy(),
     })
-    response.once('close', forget)
+    void closed.then(forget)
     await passAnswer(request, response, answer, {
       app: route.port !== undefined,
       headers: admitted.place.kind === 'gateway' ? { ...INERT, ...cors(request, parts) } : {},
     })
   })
+  await reached.catch((error: unknown) => {
+    leave()
+    throw error
+  })
+}
+
+const BODY_LINGER_MS = 30_000
+
+/** Of a request that was answered before it was all sent, the rest goes on so long and no longer. */
+const restOfBody = async (request: IncomingMessage, gone: AbortController): Promise<void> => {
+  if (request.complete || request.socket.destroyed) return
+  await sleep(BODY_LINGER_MS, undefined, { ref: false })
+  if (request.complete) return
+  gone.abort()
+  request.socket.destroy()
 }
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>

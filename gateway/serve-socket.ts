@@ -30,8 +30,11 @@ export const serveSocket = async (
 ): Promise<void> => {
   const gone = new AbortController()
   client.on('error', () => client.destroy())
-  client.once('close', () => gone.abort())
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
+  void closed.then(() => gone.abort())
   let place: Place | undefined
+  let leave = () => {}
+  let over = closed
   const count = (status: number) =>
     parts.metrics.request(`${place?.kind ?? 'unknown'}_socket`, status)
   try {
@@ -40,11 +43,12 @@ export const serveSocket = async (
     checkHandshake(request)
     const admitted = await admitCall(call, parts)
     const { route, wake } = admitted
+    leave = parts.concurrency.enter(route.computeId, admitted.principal === null)
     await reach({ computeId: route.computeId, wake }, parts, async (entry) => {
       const onward = { request, body: null, signal: gone.signal }
       const exchanged = await sendOn(onward, admitted, entry, parts)
       count(exchanged.answer.statusCode ?? 0)
-      join({ request, client, head }, admitted, admitted.grant(entry.generation), exchanged)
+      over = join({ request, client, head }, admitted, admitted.grant(entry.generation), exchanged)
     })
   } catch (error) {
     const answer = () => {
@@ -55,12 +59,22 @@ export const serveSocket = async (
     }
     answerOrCut(answer, client, parts.log)
   }
+  void over.then(leave)
 
-  function join(arrival: Arrival, { route }: AdmittedCall, grant: Grant, exchanged: Exchanged) {
+  /** Returns when nothing of it goes on any more. */
+  function join(
+    arrival: Arrival,
+    { route }: AdmittedCall,
+    grant: Grant,
+    exchanged: Exchanged,
+  ): Promise<void> {
     const app = route.port !== undefined
     if (!('socket' in exchanged)) {
       if (!app && exchanged.answer.statusCode === 401) throw movedOn(exchanged.answer)
-      return passSocketRefusal(client, exchanged.answer, app)
+      const ended = parts.passages.add({ grant, kind: 'http', end: () => client.destroy() })
+      void closed.then(ended)
+      passSocketRefusal(client, exchanged.answer, app)
+      return closed
     }
     const held: { piped?: PipedSocket } = {}
     const end = (cause: EndCause) => held.piped?.close(...GOODBYES[cause])
@@ -69,6 +83,7 @@ export const serveSocket = async (
     held.piped = switchSockets(arrival, exchanged, app)
     void held.piped.closed.then(forget)
     if (life.draining) end('restarting')
+    return held.piped.closed
   }
 }
 
