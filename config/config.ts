@@ -93,6 +93,15 @@ export const apiConfig = (env: Env) => ({
   rateLimitPerMinute: count(env, 'DORMOUSE_RATE_LIMIT_PER_MINUTE', 1200),
   /** Logins of one address and email in a minute. */
   loginLimitPerMinute: count(env, 'DORMOUSE_LOGIN_LIMIT_PER_MINUTE', 20),
+  /** Logins of one address, whichever email they name. */
+  loginsPerAddress: count(env, 'DORMOUSE_LOGIN_LIMIT_PER_ADDRESS', 60),
+  /** Live event streams of one user, in each process. */
+  eventStreamsPerUser: count(env, 'DORMOUSE_EVENT_STREAMS_PER_USER', 20),
+  apiKeysPerUser: count(env, 'DORMOUSE_API_KEYS_PER_USER', 50),
+  /** Groups that one user owns. */
+  groupsPerUser: count(env, 'DORMOUSE_GROUPS_PER_USER', 20),
+  /** Computes of one user, in all groups, that are neither asleep nor terminated. */
+  computesUpPerUser: count(env, 'DORMOUSE_COMPUTES_UP_PER_USER', 50),
   /** Computes of one group that are not terminated. */
   computesPerGroup: count(env, 'DORMOUSE_COMPUTES_PER_GROUP', 200),
   /** Built page; nothing is served without it. */

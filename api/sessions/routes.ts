@@ -21,12 +21,14 @@ import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller } from '../policy.ts'
 import { clearSessionCookies, refreshCookie, setSessionCookies } from './cookies.ts'
+import { loginsOfAddress } from './login-limit.ts'
 import { LoginBody, RefreshBody, SessionSchema, UserBody, UserSchema } from './schema.ts'
 import { userJson } from './users.ts'
 
 export const registerSessions = (app: App, deps: AppDeps): void => {
   const { db, keys, config } = deps
   const tags = ['sessions']
+  const refuseCrowd = loginsOfAddress(app, config.loginsPerAddress)
 
   app.post(
     '/auth/login',
@@ -41,6 +43,8 @@ export const registerSessions = (app: App, deps: AppDeps): void => {
             `${request.ip} ${normalizeEmail((request.body as { email: string }).email)}`,
         },
       },
+      // Before the body is read, and before any hashing.
+      onRequest: refuseCrowd,
       schema: { tags, body: LoginBody, response: { 200: SessionSchema } },
     },
     async (request, reply) => {

@@ -116,6 +116,29 @@ describe('logging in', () => {
   })
 })
 
+it('logins of one address are counted, whichever email they name', async () => {
+  const crowded = await startHarness({ env: { DORMOUSE_LOGIN_LIMIT_PER_ADDRESS: '3' } })
+  const attempt = (turn: number, remoteAddress = '10.0.0.1') =>
+    crowded.app.inject({
+      method: 'POST',
+      url: '/auth/login',
+      remoteAddress,
+      headers: { host: '127.0.0.1:8080' },
+      payload: { email: `user${turn}@example.com`, password: 'wrong' },
+    })
+  const answers = []
+  for (let turn = 0; turn < 5; turn++) answers.push(await attempt(turn))
+  expect(answers.map(({ statusCode }) => statusCode)).toEqual([401, 401, 401, 429, 429])
+  expect(answers[4]?.json()).toMatchObject({ code: 'RateLimited' })
+  expect(Number(answers[4]?.headers['retry-after'])).toBeGreaterThan(2)
+  expect((await attempt(9, '10.0.0.2')).statusCode).toBe(401)
+  const sixes = []
+  for (let turn = 0; turn < 4; turn++)
+    sixes.push((await attempt(turn, `2001:db8::${turn + 1}`)).statusCode)
+  expect(sixes).toEqual([401, 401, 401, 429])
+  await crowded.stop()
+})
+
 describe('refreshing (S9)', () => {
   const refresh = (refreshToken: string, agent = 'cli') =>
     api.send('POST', '/auth/refresh', undefined, { refreshToken }, { 'user-agent': agent })

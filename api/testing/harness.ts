@@ -52,6 +52,7 @@ export const startHarness = async (
     DORMOUSE_GATEWAY_ORIGIN: 'http://127.0.0.1:8081',
     DORMOUSE_RATE_LIMIT_PER_MINUTE: '1000000',
     DORMOUSE_LOGIN_LIMIT_PER_MINUTE: '1000000',
+    DORMOUSE_LOGIN_LIMIT_PER_ADDRESS: '1000000',
     ...options.env,
   })
   const doors = fakeDoors(db)

@@ -102,6 +102,8 @@ export const startStack = async (options: StackOptions = {}): Promise<Stack> => 
     DORMOUSE_FIRST_EMAIL: 'first@dormouse.test',
     DORMOUSE_FIRST_PASSWORD: password,
     DORMOUSE_RATE_LIMIT_PER_MINUTE: '1000000',
+    DORMOUSE_LOGIN_LIMIT_PER_ADDRESS: '1000000',
+    DORMOUSE_COMPUTES_UP_PER_USER: '1000',
     DORMOUSE_BACK_OFF_MS: '1000',
     DORMOUSE_SWEEP_EVERY_MS: '5000',
     ...site.env,
