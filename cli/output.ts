@@ -1,6 +1,6 @@
 /** Standard output is for what was asked; everything else goes to standard error. */
-export const print = (text: string): void => void process.stdout.write(`${text}\n`)
-export const tell = (text: string): void => void process.stderr.write(`${text}\n`)
+export const print = (text: string): void => void process.stdout.write(`${harmless(text)}\n`)
+export const tell = (text: string): void => void process.stderr.write(`${harmless(text)}\n`)
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'blue'
@@ -12,6 +12,23 @@ const CODES: Record<Style, readonly [number, number]> = {
   yellow: [33, 39],
   blue: [34, 39],
 }
+
+/** Control characters, and what turns the direction of text. */
+const UNFIT = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu
+const OWN_STYLES = Object.values(CODES).flat().join('|')
+const UNFIT_BUT_OURS = new RegExp(`\\u001b\\[(?:${OWN_STYLES})m|${UNFIT.source}`, 'gu')
+
+/** A name or other text that somebody else wrote, within a line: what a terminal would act on as `\u001b`. */
+export const shown = (text: string): string => text.replace(UNFIT, written)
+
+/** Text of ours that may hold such words: lines and the styles of this file stay. */
+export const harmless = (text: string): string =>
+  text.replace(UNFIT_BUT_OURS, (found) =>
+    found.length > 1 || found === '\n' || found === '\t' ? found : written(found),
+  )
+
+// As in JSON, which stays JSON.
+const written = (sign: string): string => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 export const styled = (
   style: Style,

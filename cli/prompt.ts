@@ -1,11 +1,12 @@
 import { createInterface } from 'node:readline/promises'
 import { text } from 'node:stream/consumers'
 import { CliError, EXIT } from './exit-codes.ts'
+import { harmless } from './output.ts'
 
 export const ask = async (question: string): Promise<string> => {
   const prompt = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    return (await prompt.question(question)).trim()
+    return (await prompt.question(harmless(question))).trim()
   } finally {
     prompt.close()
   }

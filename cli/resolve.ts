@@ -3,6 +3,7 @@ import { everyItem } from '../sdk/pages.ts'
 import { isProblem } from '../sdk/problem.ts'
 import type { Compute } from '../sdk/types.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { shown } from './output.ts'
 
 const ID = /^[a-z][a-z0-9]{19}$/
 
@@ -37,7 +38,7 @@ export const pick = (computes: readonly Compute[], reference: string): Compute =
   if (matches.length > 1)
     throw new CliError(
       EXIT.usage,
-      `"${reference}" could be any of ${matches.length} computes:\n${matches.map(({ id, name }) => `  ${id}  ${name}`).join('\n')}`,
+      `"${reference}" could be any of ${matches.length} computes:\n${matches.map(({ id, name }) => `  ${id}  ${shown(name)}`).join('\n')}`,
       'Give more of the name, or the id.',
     )
   return only

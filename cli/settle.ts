@@ -3,6 +3,7 @@ import type { Client } from '../sdk/client.ts'
 import { pause } from '../sdk/server-events.ts'
 import { RESTING, type Compute, type ComputeState } from '../sdk/types.ts'
 import { CliError, EXIT } from './exit-codes.ts'
+import { harmless, shown } from './output.ts'
 
 /** One request waits at most this long; then the compute is looked at again. */
 export const WAIT_S = 30
@@ -13,7 +14,11 @@ export const withSpinner = async <T>(
   text: string,
   work: (spinner: Ora) => Promise<T>,
 ): Promise<T> => {
-  const spinner = ora({ text, stream: process.stderr, isSilent: !process.stderr.isTTY }).start()
+  const spinner = ora({
+    text: harmless(text),
+    stream: process.stderr,
+    isSilent: !process.stderr.isTTY,
+  }).start()
   try {
     return await work(spinner)
   } finally {
@@ -55,16 +60,17 @@ export const settled = async (
 }
 
 const progress = ({ name, state, problem }: Compute): string =>
-  `${name} is ${state}${problem === null ? '' : `; so far: ${problem.message}`}`
+  `${shown(name)} is ${state}${problem === null ? '' : `; so far: ${shown(problem.message)}`}`
 
 const expected = (current: Compute, wanted: ComputeState): Compute => {
+  const name = shown(current.name)
   if (current.state !== wanted)
     throw new CliError(
       EXIT.conflict,
-      `${current.name} is ${current.state}, not ${wanted}: ${current.problem?.message ?? current.reason}`,
+      `${name} is ${current.state}, not ${wanted}: ${current.problem?.message ?? current.reason}`,
       current.state === 'failed'
-        ? `Try again with \`dormouse retry ${current.name}\`, or delete it with \`dormouse rm ${current.name}\`.`
-        : `See what happened with \`dormouse logs ${current.name}\`.`,
+        ? `Try again with \`dormouse retry ${name}\`, or delete it with \`dormouse rm ${name}\`.`
+        : `See what happened with \`dormouse logs ${name}\`.`,
     )
   return current
 }

@@ -4,7 +4,7 @@ import { download } from '../copy/download.ts'
 import { parsePlace } from '../copy/place.ts'
 import { upload } from '../copy/upload.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
-import { printJson, tell } from '../output.ts'
+import { printJson, shown, tell } from '../output.ts'
 import { withSpinner } from '../settle.ts'
 
 export const addCopyCommand = (program: Command): void => {
@@ -36,7 +36,10 @@ export const addCopyCommand = (program: Command): void => {
           : download(client, compute.id, source.path, target.path, onBytes)
       })
       if (context.options.json) printJson({ place, bytes })
-      else tell(`${size(bytes)} to ${target.kind === 'remote' ? `${compute.name}:` : ''}${place}`)
+      else
+        tell(
+          `${size(bytes)} to ${target.kind === 'remote' ? `${shown(compute.name)}:` : ''}${shown(place)}`,
+        )
     })
 }
 

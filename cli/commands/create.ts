@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { NewCompute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
-import { print, styledState } from '../output.ts'
+import { print, shown, styledState } from '../output.ts'
 import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
 import { parseSeconds } from '../when.ts'
 
@@ -56,7 +56,7 @@ export const addComputeCommands = (program: Command): void => {
         return options.wait ? untilDone(() => once(WAIT_S), 'running', spinner) : once()
       })
       context.show(compute, ({ id, name: given, state }) =>
-        print(`${id}  ${given}  ${styledState(state)}`),
+        print(`${id}  ${shown(given)}  ${styledState(state)}`),
       )
     })
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { contextOf } from '../context.ts'
 import { pause } from '../../sdk/server-events.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
-import { print, styledState } from '../output.ts'
+import { print, shown, styledState } from '../output.ts'
 import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
 
 export const addImageCommands = (program: Command): void => {
@@ -15,7 +15,7 @@ export const addImageCommands = (program: Command): void => {
     .action(async (reference: string, name: string, _options, command: Command) => {
       const context = await contextOf(command)
       const { compute } = await context.compute(reference)
-      const image = await withSpinner(`Committing ${compute.name}`, async () => {
+      const image = await withSpinner(`Committing ${shown(compute.name)}`, async () => {
         let image = await context.client.computes.commit(compute.id, { name, wait: COMMIT_WAIT_S })
         while (image.state === 'pending') {
           await pause(1000)
@@ -47,7 +47,7 @@ export const addImageCommands = (program: Command): void => {
         const context = await contextOf(command)
         const { client } = context
         const { compute } = await context.compute(reference)
-        const fork = await withSpinner(`Forking ${compute.name}`, async (spinner) => {
+        const fork = await withSpinner(`Forking ${shown(compute.name)}`, async (spinner) => {
           if (!options.saved && compute.state === 'running')
             await client.computes.checkpoint(compute.id, { wait: WAIT_S })
           const filesystem = await client.filesystems.fork(compute.filesystem_id)
@@ -63,7 +63,7 @@ export const addImageCommands = (program: Command): void => {
           return untilDone(once, 'running', spinner)
         })
         context.show(fork, ({ id, name: given, state }) =>
-          print(`${id}  ${given}  ${styledState(state)}`),
+          print(`${id}  ${shown(given)}  ${styledState(state)}`),
         )
       },
     )

@@ -3,7 +3,7 @@ import type { Client } from '../../sdk/client.ts'
 import type { Compute, ComputeState } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
-import { print, styledState } from '../output.ts'
+import { print, shown, styledState } from '../output.ts'
 import { confirm } from '../prompt.ts'
 import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
 import { span } from '../when.ts'
@@ -56,11 +56,11 @@ const addTransition = (program: Command, { name, about, doing, ends, ask }: Tran
     .action(async (reference: string, options: { wait: boolean }, command: Command) => {
       const context = await contextOf(command)
       const { compute } = await context.compute(reference)
-      const result = await withSpinner(`${doing} ${compute.name}`, async (spinner) => {
+      const result = await withSpinner(`${doing} ${shown(compute.name)}`, async (spinner) => {
         const once = (wait?: number) => ask(context.client, compute.id, wait)
         return options.wait ? untilDone(() => once(WAIT_S), ends, spinner) : once()
       })
-      context.show(result, ({ state }) => print(`${compute.name}  ${styledState(state)}`))
+      context.show(result, ({ state }) => print(`${shown(compute.name)}  ${styledState(state)}`))
     })
 }
 
@@ -88,7 +88,7 @@ const addExtend = (program: Command): void => {
         })
         context.show(result, ({ lifetime_ends_at: end, idle_timeout: idle }) => {
           print(
-            `${compute.name}  ${end === null ? 'no end' : `ends in ${span(Date.parse(end) - Date.now())}`}, ` +
+            `${shown(compute.name)}  ${end === null ? 'no end' : `ends in ${span(Date.parse(end) - Date.now())}`}, ` +
               (idle === 0 ? 'never hibernates by itself' : `idle timeout ${span(idle * 1000)}`),
           )
         })
@@ -114,7 +114,7 @@ const addRemove = (program: Command): void => {
         const context = await contextOf(command)
         // All of them are found before the first is deleted.
         const found = await Promise.all(references.map((name) => context.compute(name)))
-        const names = found.map(({ compute }) => compute.name).join(', ')
+        const names = found.map(({ compute }) => shown(compute.name)).join(', ')
         const question = `Delete ${names}${options.purge ? ' and every file in it, for good' : ''}?`
         if (!options.yes && process.stdin.isTTY && !(await confirm(question)))
           throw new CliError(EXIT.failure, 'Nothing was deleted.')
@@ -122,7 +122,7 @@ const addRemove = (program: Command): void => {
         for (const { compute } of found)
           removed.push(await remove(context.client, compute, options))
         context.show(removed, () =>
-          removed.forEach(({ name, state }) => print(`${name}  ${styledState(state)}`)),
+          removed.forEach(({ name, state }) => print(`${shown(name)}  ${styledState(state)}`)),
         )
       },
     )
@@ -133,7 +133,7 @@ const remove = (
   compute: Compute,
   options: { purge?: boolean; wait: boolean },
 ): Promise<Compute> =>
-  withSpinner(`Deleting ${compute.name}`, async (spinner) => {
+  withSpinner(`Deleting ${shown(compute.name)}`, async (spinner) => {
     const once = (wait?: number) =>
       client.computes.remove(compute.id, { purge: options.purge === true, wait })
     return options.wait ? untilDone(() => once(WAIT_S), 'terminated', spinner) : once()

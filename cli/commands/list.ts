@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Compute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
-import { print, styledState } from '../output.ts'
+import { print, shown, styledState } from '../output.ts'
 import { eachCompute } from '../resolve.ts'
 import { table } from '../table.ts'
 import { ago } from '../when.ts'
@@ -35,11 +35,11 @@ const listing = (computes: readonly Compute[]): string =>
   table(
     ['NAME', 'STATE', 'SINCE', 'BECAUSE', 'IMAGE', 'TIER', 'ID'],
     computes.map((compute) => [
-      compute.name,
+      shown(compute.name),
       styledState(compute.state),
       ago(compute.since),
-      compute.reason,
-      compute.image_name,
+      shown(compute.reason),
+      shown(compute.image_name),
       compute.tier,
       compute.id,
     ]),

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { LifeEvent, Page } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
-import { print, styled, styledState, tell } from '../output.ts'
+import { print, shown, styled, styledState, tell } from '../output.ts'
 
 export const addLogsCommand = (program: Command): void => {
   program
@@ -60,7 +60,7 @@ const line = (event: LifeEvent, named: boolean): string =>
     styled('dim', event.at.replace('T', ' ').replace(/\.\d+Z$/, 'Z')),
     ...(named ? [event.computeId ?? '-'] : []),
     event.state === null ? event.type : `${event.type} ${styledState(event.state)}`,
-    ...(event.reason === null ? [] : [event.reason]),
+    ...(event.reason === null ? [] : [shown(event.reason)]),
     styled('dim', event.actor),
     ...facts(event.data),
   ].join('  ')
@@ -70,5 +70,5 @@ const facts = (data: LifeEvent['data']): string[] =>
     .filter(([, value]) => value !== null && value !== undefined)
     .map(
       ([key, value]) =>
-        `${key}=${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+        `${key}=${typeof value === 'object' ? JSON.stringify(value) : shown(String(value))}`,
     )

@@ -3,7 +3,7 @@ import type { Client } from '../../sdk/client.ts'
 import type { Compute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
-import { tell } from '../output.ts'
+import { shown, tell } from '../output.ts'
 import { ask } from '../prompt.ts'
 import { settled, untilDone, WAIT_S, withSpinner } from '../settle.ts'
 import { attach } from '../shell/session.ts'
@@ -31,7 +31,7 @@ export const addShellCommand = (program: Command): void => {
           if (ending.kind === 'exited') process.exitCode = ending.exitCode
           if (ending.kind === 'left')
             tell(
-              `\nLeft. The shell goes on in ${compute.name}; \`dormouse shell ${compute.name}\` comes back to it.`,
+              `\nLeft. The shell goes on in ${shown(compute.name)}; \`dormouse shell ${shown(compute.name)}\` comes back to it.`,
             )
           if (ending.kind === 'closed')
             throw new CliError(EXIT.conflict, `The terminal closed: ${ending.why}.`)
@@ -49,19 +49,21 @@ const awake = async (client: Client, compute: Compute, mayWake: boolean): Promis
   let current = compute
   if (current.state === 'running') return current
   if (current.state === 'hibernating')
-    current = await withSpinner(`${compute.name} is being saved`, () => rest(client, current))
+    current = await withSpinner(`${shown(compute.name)} is being saved`, () =>
+      rest(client, current),
+    )
   if (current.state === 'hibernated') {
     if (!mayWake && !(await wantsWake(current)))
       throw new CliError(
         EXIT.conflict,
-        `${compute.name} is hibernated (${current.reason}, ${ago(current.since)}).`,
-        `Wake it with \`dormouse wake ${compute.name}\`, or open it with --wake.`,
+        `${shown(compute.name)} is hibernated (${shown(current.reason)}, ${ago(current.since)}).`,
+        `Wake it with \`dormouse wake ${shown(compute.name)}\`, or open it with --wake.`,
       )
-    return withSpinner(`Waking ${compute.name}`, async (spinner) =>
+    return withSpinner(`Waking ${shown(compute.name)}`, async (spinner) =>
       untilDone(() => client.computes.wake(compute.id, { wait: WAIT_S }), 'running', spinner),
     )
   }
-  return withSpinner(`${compute.name} is ${current.state}`, (spinner) =>
+  return withSpinner(`${shown(compute.name)} is ${current.state}`, (spinner) =>
     settled(client, current, 'running', spinner),
   )
 }
@@ -71,6 +73,8 @@ const rest = (client: Client, compute: Compute): Promise<Compute> =>
 
 const wantsWake = async ({ name, reason, since }: Compute): Promise<boolean> => {
   if (!process.stdin.isTTY) return false
-  const answer = await ask(`${name} is hibernated (${reason}, ${ago(since)}). Wake it? [Y/n] `)
+  const answer = await ask(
+    `${shown(name)} is hibernated (${shown(reason)}, ${ago(since)}). Wake it? [Y/n] `,
+  )
   return /^(y(es)?)?$/i.test(answer)
 }

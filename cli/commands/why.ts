@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Compute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
-import { print, styledState } from '../output.ts'
+import { print, shown, styledState } from '../output.ts'
 import { ago, span } from '../when.ts'
 
 export const addWhyCommand = (program: Command): void => {
@@ -21,11 +21,11 @@ const lines = (compute: Compute): string[] => {
   const { why, problem } = compute
   const answer = why.upBecause ?? why.stoppedBecause ?? why.reason
   return [
-    `${compute.name} is ${styledState(compute.state)}: ${answer}`,
+    `${shown(compute.name)} is ${styledState(compute.state)}: ${shown(answer)}`,
     `  since   ${ago(why.since)} (${why.since})`,
-    `  by      ${why.actor} (${why.reason})`,
+    `  by      ${why.actor} (${shown(why.reason)})`,
     ...(why.nextTimer === undefined ? [] : [`  next    ${next(why.nextTimer)}`]),
-    ...(problem === null ? [] : [`  problem ${problem.message}`]),
+    ...(problem === null ? [] : [`  problem ${shown(problem.message)}`]),
   ]
 }
 

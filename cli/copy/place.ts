@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { CliError, EXIT } from '../exit-codes.ts'
+import { shown } from '../output.ts'
 
 /** `compute:path`, or a path of this machine. `./a:b` and `/a:b` are of this machine. */
 export type Place =
@@ -31,6 +32,6 @@ export const targetOf = (
 export const confined = (root: string, name: string): string => {
   const place = path.resolve(root, name)
   if (path.isAbsolute(name) || (place !== root && !place.startsWith(root + path.sep)))
-    throw new CliError(EXIT.failure, `The compute sent an entry outside the folder: ${name}`)
+    throw new CliError(EXIT.failure, `The compute sent an entry outside the folder: ${shown(name)}`)
   return place
 }

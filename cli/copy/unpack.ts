@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { Writable } from 'node:stream'
 import { extract, type Header } from 'tar-stream'
 import { CliError, EXIT } from '../exit-codes.ts'
-import { tell } from '../output.ts'
+import { shown, tell } from '../output.ts'
 import { confined } from './place.ts'
 
 /**
@@ -59,7 +59,7 @@ class Tree {
       this.#copies.push({ from: confined(this.#root, header.linkname ?? ''), place })
     } else if (header.type === 'symlink') {
       this.#links.set(place, header.linkname ?? '')
-    } else tell(`Left out ${header.name}: a ${header.type}.`)
+    } else tell(`Left out ${shown(header.name)}: a ${header.type}.`)
   }
 
   /** Links come when every file stands, and what closes folders comes last. */
@@ -112,7 +112,7 @@ class Tree {
   }
 
   #name(place: string): string {
-    return path.relative(this.#root, place) || '.'
+    return shown(path.relative(this.#root, place)) || '.'
   }
 }
 

@@ -3,7 +3,7 @@ import type { Client } from '../../sdk/client.ts'
 import { openTerminal, type TerminalStatus } from '../../sdk/terminal.ts'
 import { verdictOn } from '../../sdk/verdict.ts'
 import type { Compute } from '../../sdk/types.ts'
-import { styled } from '../output.ts'
+import { shown, styled } from '../output.ts'
 import { escapeReader } from './escape.ts'
 import { openTerminalSocket } from './socket.ts'
 
@@ -100,4 +100,6 @@ const makeRaw = (): void => {
 
 /** A line of ours between the lines of the shell. */
 const aside = (text: string): void =>
-  void process.stderr.write(`\r\n${styled('dim', `[dormouse: ${text}]`, process.stderr)}\r\n`)
+  void process.stderr.write(
+    `\r\n${styled('dim', `[dormouse: ${shown(text)}]`, process.stderr)}\r\n`,
+  )
