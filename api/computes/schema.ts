@@ -38,7 +38,11 @@ export const CreateCompute = Closed({
     }),
   ),
   tier: Type.Optional(Type.Enum(TIER_NAMES)),
-  network: Type.Optional(Type.Enum(['shared', 'none'])),
+  network: Type.Optional(
+    Type.Enum(['shared', 'none'], {
+      description: 'Default shared: the way out; on the local runtime the network of its machine',
+    }),
+  ),
 })
 export type CreateComputeBody = Static<typeof CreateCompute>
 
