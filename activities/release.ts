@@ -1,7 +1,7 @@
 import { lockCompute, requireCompute, transitionIn, type ComputeRow } from '../records/computes.ts'
 import type { Queryable } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
-import { lockFilesystem, releaseLease } from '../records/filesystems.ts'
+import { findFilesystem, lockFilesystem, releaseLease } from '../records/filesystems.ts'
 import { recordEnded } from '../records/generations.ts'
 import { endsWithCompute, purgeFilesystem } from '../records/trash.ts'
 import { DormouseError } from '../workflows/errors.ts'
@@ -25,27 +25,38 @@ export const createRelease =
     await schedules.remove(computeId)
     const trashed = await db.transaction().execute(async (tx) => {
       const locked = await lockCompute(tx, computeId)
-      if (locked.state === 'terminated') return locked.delete_requested?.purge === true
+      if (locked.state === 'terminated') return wasTrashedBy(tx, locked)
       await recordEnded(tx, input)
       await releaseLease(tx, { filesystemId: row.filesystem_id, computeId, generation })
       await tx.deleteFrom('port_doors').where('compute_id', '=', computeId).execute()
-      await transitionIn(tx, { ...input, to: 'terminated', detail: { unsaved: input.unsaved } })
-      return trashImplicit(tx, row, input.cause.actor)
+      const detail = { unsaved: input.unsaved }
+      const ended = await transitionIn(tx, { ...input, to: 'terminated', detail })
+      return trashImplicit(tx, ended, input.cause.actor)
     })
     if (trashed && input.purge)
       await purgeFilesystem(db, row.filesystem_id, input.cause.actor).catch(ifNotInTrash)
   }
 
+/**
+ * An earlier run of this release put it there, in the same moment: what users put into the trash
+ * since, or somebody else's delete, is not this one's to purge.
+ */
+const wasTrashedBy = async (tx: Queryable, ended: ComputeRow): Promise<boolean> => {
+  const filesystem = await findFilesystem(tx, ended.filesystem_id)
+  const trashedAt = filesystem?.implicit === true ? filesystem.trashed_at : null
+  return trashedAt !== null && trashedAt.getTime() === ended.terminated_at?.getTime()
+}
+
 const trashImplicit = async (
   tx: Queryable,
-  { id, filesystem_id: filesystemId }: ComputeRow,
+  { id, filesystem_id: filesystemId, terminated_at: endedAt }: ComputeRow,
   actor: string,
 ): Promise<boolean> => {
   const filesystem = await lockFilesystem(tx, filesystemId)
   if (!(await endsWithCompute(tx, filesystem, id))) return false
   await tx
     .updateTable('filesystems')
-    .set({ trashed_at: new Date() })
+    .set({ trashed_at: endedAt ?? new Date() })
     .where('id', '=', filesystemId)
     .where('trashed_at', 'is', null)
     .execute()

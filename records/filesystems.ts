@@ -130,6 +130,13 @@ export const insertFilesystem = (
 export const findFilesystem = (db: Queryable, id: string): Promise<FilesystemRow | undefined> =>
   db.selectFrom('filesystems').selectAll().where('id', '=', id).executeTakeFirst()
 
+/** Until this transaction ends nobody moves it to the trash or empties it. */
+export const findFilesystemInUse = (
+  tx: Queryable,
+  id: string,
+): Promise<FilesystemRow | undefined> =>
+  tx.selectFrom('filesystems').selectAll().where('id', '=', id).forShare().executeTakeFirst()
+
 export const lockFilesystem = async (tx: Queryable, id: string): Promise<FilesystemRow> => {
   const row = await tx
     .selectFrom('filesystems')

@@ -65,6 +65,7 @@ export const dropExpiredRefreshTokens = async (db: Queryable, before: Date): Pro
 export const dropOldIdempotencyKeys = async (db: Queryable, before: Date): Promise<number> =>
   count(await db.deleteFrom('idempotency_keys').where('created_at', '<', before).execute())
 
+/** In the trash since before `before`, with something in it, and no compute on it. */
 export const staleTrash = async (db: Queryable, before: Date): Promise<readonly string[]> =>
   (
     await db
@@ -73,6 +74,9 @@ export const staleTrash = async (db: Queryable, before: Date): Promise<readonly 
       .where('trashed_at', '<', before)
       .where(
         sql<boolean>`exists (select 1 from snapshots s where s.filesystem_id = filesystems.id)`,
+      )
+      .where(
+        sql<boolean>`not exists (select 1 from computes c where c.filesystem_id = filesystems.id and c.state <> 'terminated')`,
       )
       .limit(100)
       .execute()

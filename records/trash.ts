@@ -33,11 +33,7 @@ export const trashFilesystem = (db: Db, id: string, actor: string): Promise<void
         `compute ${row.lease_compute_id} writes to it; delete that one first`,
         { computeId: row.lease_compute_id },
       )
-    const users = await computesOn(tx, id)
-    if (users.length > 0)
-      throw new DormouseError('InvalidState', `computes stand on it: ${users.join(', ')}`, {
-        computes: users,
-      })
+    await requireNobodyOn(tx, id)
     await setTrashed(tx, row, sql<Date>`now()`)
     await note(tx, row, 'filesystem.trashed', actor)
   })
@@ -53,13 +49,15 @@ export const untrashFilesystem = (db: Db, id: string, actor: string): Promise<vo
 
 /**
  * For good, from the trash only. Parts lose their references and are swept a day later; the row
- * stays, empty, as long as a terminated compute names it.
+ * stays, empty, as long as a terminated compute names it. Errors: InvalidState when it is not in the
+ * trash, or a compute stands on it all the same.
  */
 export const purgeFilesystem = (db: Db, id: string, actor: string): Promise<void> =>
   db.transaction().execute(async (tx) => {
     const row = await lockFilesystem(tx, id)
     if (row.trashed_at === null)
       throw new DormouseError('InvalidState', 'only what is in the trash is deleted for good')
+    await requireNobodyOn(tx, id)
     const snapshots = await listSnapshots(tx, id)
     if (snapshots.length > 0)
       await deleteSnapshotRows(
@@ -81,6 +79,16 @@ export const purgeFilesystem = (db: Db, id: string, actor: string): Promise<void
         .where('id', '=', id)
         .execute()
   })
+
+const requireNobodyOn = async (tx: Queryable, id: string): Promise<void> => {
+  const users = await computesOn(tx, id)
+  if (users.length > 0)
+    throw new DormouseError(
+      'InvalidState',
+      `computes stand on it: ${users.join(', ')}; delete them first`,
+      { computes: users },
+    )
+}
 
 const computesOn = async (db: Queryable, filesystemId: string): Promise<string[]> =>
   (

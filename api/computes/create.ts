@@ -4,7 +4,7 @@ import type { Principal } from '../../auth/principal.ts'
 import { envContext } from '../../auth/seal.ts'
 import type { Queryable } from '../../records/database.ts'
 import { appendEvent } from '../../records/events.ts'
-import { findFilesystem, insertFilesystem } from '../../records/filesystems.ts'
+import { findFilesystemInUse, insertFilesystem } from '../../records/filesystems.ts'
 import { takeIdempotencyKey } from '../../records/idempotency.ts'
 import { newId } from '../../records/ids.ts'
 import { defaultImage, runsOn } from '../../records/images.ts'
@@ -183,7 +183,7 @@ const existingFilesystem = async (
       field: 'filesystem_id',
     })
   }
-  const row = await findFilesystem(tx, id)
+  const row = await findFilesystemInUse(tx, id)
   if (row === undefined || row.group_id !== groupId || row.trashed_at !== null) return refuse()
   authorize(principal, 'filesystem:use', { groupId: row.group_id, ownerId: row.owner_id })
   if (row.lease_compute_id !== null)
