@@ -1,4 +1,12 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+} from 'node:fs'
 import type { Pack } from 'tar-stream'
 import { errno } from '../errors.ts'
 import { headerOf, type OutgoingEntry } from './entry-header.ts'
@@ -19,10 +27,7 @@ const SMALLEST_SPARSE = 64 * 1024
 /** No following of a link and no waiting for a FIFO's other end, should the file have become one. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
-/**
- * Appends one entry as it is now. False when it went away since the scan or became something else:
- * its inode is then a suspect, so that the next delta looks again.
- */
+/** Appends one entry as it is now. False when it went away since the scan or became something else. */
 export const appendEntry = async (
   tar: Pack,
   source: EntrySource,
@@ -35,31 +40,47 @@ export const appendEntry = async (
       await put(tar, { ...entry, type: 'link', size: 0, target: first })
       return true
     }
-    if (entry.type === 'file') await putFile(tar, source, entry, path)
-    else if (entry.type === 'symlink') {
-      const read = (): Buffer => readlinkSync(path, { encoding: 'buffer' })
-      await put(tar, { ...entry, target: fromBytes(source.access.run(entry.path, read)) })
-    } else {
-      const attributes = source.access.run(entry.path, () => readUserAttributes(path))
-      await put(tar, { ...entry, attributes })
-    }
-    if (isHardLinked(entry)) source.firstNames.set(entry.ino, entry.path)
+    const ino =
+      entry.type === 'file'
+        ? await putFile(tar, source, entry, path)
+        : await putOther(tar, source, entry, path)
+    // Another one may have taken the name since the scan: it is not what the other names stand for.
+    if (ino !== entry.ino) source.suspects.add(entry.ino).add(ino)
+    else if (isHardLinked(entry)) source.firstNames.set(ino, entry.path)
     return true
   } catch (error) {
     if (!GONE.has(errno(error))) throw error
-    source.suspects.add(entry.ino)
     return false
   }
 }
 
 const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVAL', 'ENXIO', 'EISDIR'])
 
+/** Gives the inode that was sent; of a folder, which has one name, the one that was scanned. */
+const putOther = async (
+  tar: Pack,
+  source: EntrySource,
+  entry: TreeEntry,
+  path: Buffer,
+): Promise<bigint> => {
+  const read =
+    entry.type === 'symlink'
+      ? () => ({ target: fromBytes(readlinkSync(path, { encoding: 'buffer' })) })
+      : () => ({ attributes: readUserAttributes(path) })
+  const now = source.access.run<Partial<OutgoingEntry>>(entry.path, read)
+  const look = (): bigint => lstatSync(path, { bigint: true }).ino
+  const ino = entry.type === 'directory' ? entry.ino : source.access.runBelow(entry.path, look)
+  await put(tar, { ...entry, ...now })
+  return ino
+}
+
+/** Gives the inode that was sent. */
 const putFile = async (
   tar: Pack,
   source: EntrySource,
   scanned: TreeEntry,
   path: Buffer,
-): Promise<void> => {
+): Promise<bigint> => {
   const { fd, attributes } = source.access.run(scanned.path, () => ({
     attributes: readUserAttributes(path),
     fd: openSync(path, OPEN_FLAGS),
@@ -74,6 +95,7 @@ const putFile = async (
     const whole =
       segments === null ? await putWhole(tar, fd, entry) : await putSparse(tar, fd, entry, segments)
     if (!whole) source.suspects.add(entry.ino)
+    return entry.ino
   } finally {
     closeSync(fd)
   }

@@ -11,6 +11,7 @@ import { inBatches } from './batches.ts'
 import { changesBetween, type BaseScan } from './delta.ts'
 import { appendEntry, type EntrySource, putPieces } from './archive-entry.ts'
 import { readIndex } from './index-file.ts'
+import { LeftOut } from './left-out.ts'
 import { closingLine, openingLine, REMOVED_LIST_PATH, removedLine } from './removed-list.ts'
 import type { SavedIndex } from './saved-index.ts'
 import { scanTrees, type Caps, type Scan } from './scan.ts'
@@ -54,7 +55,7 @@ export const writeArchive = async (
   const tar = pack({ highWaterMark: BATCH_BYTES })
   const writing = difference
     ? writeDelta(tar, job, scan, difference)
-    : writeEntries(tar, job, scan, readIndex(scan.index.fd, scan.index.lengthBytes))
+    : writeEntries(tar, job, scan, whole(scan.index))
   const failed = new AbortController()
   writing.catch((error: unknown) => failed.abort(error))
   try {
@@ -73,7 +74,7 @@ export const writeArchive = async (
     tar.destroy()
     throw failed.signal.aborted ? failed.signal.reason : error
   }
-  return { index: scan.index, entries: await writing }
+  return await writing
 }
 
 interface Difference {
@@ -112,31 +113,47 @@ const writeDelta = async (
   job: ArchiveJob,
   scan: Scan,
   { base, scan: since, removedBytes, linked }: Difference,
-): Promise<number> => {
+): Promise<ArchiveResult> => {
   const list = { ...REMOVED_LIST_ENTRY, size: removedBytes }
   await putPieces(tar, job.removedFd, list, [{ offset: 0, length: removedBytes }])
-  const changed = function* (): Generator<TreeEntry> {
+  const changed = function* (): Generator<Outgoing> {
     for (const change of changesBetween(read(base), read(scan.index), since))
-      if (
-        change.kind === 'changed' ||
-        (change.kind === 'same' && isHardLinked(change.entry) && linked.has(change.entry.ino))
-      )
-        yield change.entry
+      if (change.kind === 'changed') yield change
+      else if (change.kind === 'same' && isHardLinked(change.entry) && linked.has(change.entry.ino))
+        yield { entry: change.entry, before: change.entry }
   }
-  return 1 + (await writeEntries(tar, job, scan, changed()))
+  const { index, entries } = await writeEntries(tar, job, scan, changed())
+  return { index, entries: entries + 1 }
+}
+
+interface Outgoing {
+  readonly entry: TreeEntry
+  /** What the base has under the same path. */
+  readonly before: TreeEntry | null
+}
+
+const whole = function* (index: SavedIndex): Generator<Outgoing> {
+  for (const entry of read(index)) yield { entry, before: null }
 }
 
 const writeEntries = async (
   tar: Pack,
   job: ArchiveJob,
   scan: Scan,
-  entries: Iterable<TreeEntry>,
-): Promise<number> => {
+  outgoing: Iterable<Outgoing>,
+): Promise<ArchiveResult> => {
   const source: EntrySource = { ...scan, roots: job.roots, firstNames: new Map() }
-  let count = 0
-  for (const entry of entries) if (await appendEntry(tar, source, entry)) count += 1
+  const leftOut = new LeftOut(job.base)
+  let entries = 0
+  for (const { entry, before } of outgoing)
+    if (!leftOut.covers(entry.path) && (await appendEntry(tar, source, entry))) entries += 1
+    else {
+      // The next delta looks again.
+      scan.suspects.add(entry.ino)
+      leftOut.add(entry, before)
+    }
   tar.finalize()
-  return count
+  return { index: leftOut.correct(scan.index, source.firstNames), entries }
 }
 
 const REMOVED_LIST_ENTRY = {

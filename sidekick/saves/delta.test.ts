@@ -66,7 +66,7 @@ test('a ctime that is our own doing is no change, a write beside it is', () => {
   ])
 })
 
-test('only the topmost of what went away is named, siblings that begin alike are not under it', () => {
+test('only the topmost of what went away is named, siblings that begin alike are not under it; so is a folder that became something else', () => {
   const folder = { type: 'directory' as const }
   const before = [
     entry('home/a', folder),
@@ -80,6 +80,7 @@ test('only the topmost of what went away is named, siblings that begin alike are
   expect(kinds(before, [entry('home/c')])).toEqual([
     'removed home/a',
     'removed home/a.b',
+    'removed home/c',
     'changed home/c',
   ])
 })

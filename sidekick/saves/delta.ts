@@ -9,8 +9,12 @@ import { compareTreePaths, isInside } from './tree-path.ts'
 
 export type Change =
   | { readonly kind: 'same'; readonly entry: TreeEntry }
-  | { readonly kind: 'changed'; readonly entry: TreeEntry }
-  /** Only the topmost path: what was below it went too. */
+  /** `before` is what the base has under the same path. */
+  | { readonly kind: 'changed'; readonly entry: TreeEntry; readonly before: TreeEntry | null }
+  /**
+   * Only the topmost path: what was below it went too. Of a folder that became something else as
+   * well, before its change: what it became may be gone when its turn comes to be sent.
+   */
   | { readonly kind: 'removed'; readonly path: string }
 
 /** What is known of the scan that made the base. */
@@ -30,9 +34,9 @@ export function* changesBetween(
   now: Iterable<TreeEntry>,
   scan: BaseScan,
 ): Generator<Change, void, undefined> {
-  const before = base[Symbol.iterator]()
+  const olds = base[Symbol.iterator]()
   const settledBeforeNs = scan.startedAtNs - CLOCK_MARGIN_NS
-  let old = before.next()
+  let old = olds.next()
   let goneFolder: string | null = null
   const removed = function* (path: string): Generator<Change> {
     if (goneFolder !== null && isInside(path, goneFolder)) return
@@ -42,19 +46,19 @@ export function* changesBetween(
   for (const entry of now) {
     while (!old.done && compareTreePaths(old.value.path, entry.path) < 0) {
       yield* removed(old.value.path)
-      old = before.next()
+      old = olds.next()
     }
     if (old.done || old.value.path !== entry.path) {
-      yield { kind: 'changed', entry }
+      yield { kind: 'changed', entry, before: null }
       continue
     }
-    // A folder that became something else takes all that was in it along, without being listed.
-    if (old.value.type === 'directory' && entry.type !== 'directory') goneFolder = entry.path
-    const same = isSame(old.value, entry, scan, settledBeforeNs)
-    yield { kind: same ? 'same' : 'changed', entry }
-    old = before.next()
+    const before = old.value
+    if (before.type === 'directory' && entry.type !== 'directory') yield* removed(entry.path)
+    const isUnchanged = isSame(before, entry, scan, settledBeforeNs)
+    yield isUnchanged ? { kind: 'same', entry } : { kind: 'changed', entry, before }
+    old = olds.next()
   }
-  for (; !old.done; old = before.next()) yield* removed(old.value.path)
+  for (; !old.done; old = olds.next()) yield* removed(old.value.path)
 }
 
 const isSame = (

@@ -8,6 +8,8 @@ export interface SavedIndex {
   readonly lengthBytes: number
   readonly trees: readonly TreeName[]
   readonly scan: BaseScan
+  /** Paths that are in the index but not in the save, of a folder with all in it only its own. */
+  readonly missing: ReadonlySet<string>
   /** Of the whole trees; a file with several names counts its bytes once. */
   readonly treeEntries: number
   readonly treeBytes: number

@@ -52,6 +52,8 @@ export const scanTrees = ({ saveId, roots, trees, caps, indexFd }: ScanOptions):
   }
   const lengthBytes = writer.end()
   const scan = { startedAtNs, suspects, quiet: access.quiet }
-  const index = { saveId, fd: indexFd, lengthBytes, trees, scan, treeEntries, treeBytes }
+  const missing: ReadonlySet<string> = new Set()
+  const counts = { treeEntries, treeBytes }
+  const index = { saveId, fd: indexFd, lengthBytes, trees, scan, missing, ...counts }
   return { index, suspects, access }
 }
