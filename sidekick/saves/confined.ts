@@ -3,7 +3,15 @@
  * real folder: a link planted by an earlier entry leads nowhere. Sound because nothing else runs
  * in a compute that is being restored, and each step here is synchronous.
  */
-import { chmodSync, lstatSync, readdirSync, rmdirSync, type BigIntStats, unlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  type BigIntStats,
+  unlinkSync,
+} from 'node:fs'
 import { errno, Failure } from '../errors.ts'
 import { displayOf, isInside, locator, parentOf, type TreeRoots } from './tree-path.ts'
 
@@ -15,11 +23,28 @@ export class Confined {
   #sound = ''
 
   readonly #onEnter: (folder: string, before: FolderLook) => void
+  readonly #onMake: () => void
 
-  /** `onEnter` is told how each folder looked before anything in it was touched. */
-  constructor(roots: TreeRoots, onEnter: (folder: string, before: FolderLook) => void) {
+  /**
+   * `onEnter` is told how each folder looked before anything in it was touched; `onMake`, which may
+   * refuse, of each folder that is about to be made.
+   */
+  constructor(
+    roots: TreeRoots,
+    onEnter: (folder: string, before: FolderLook) => void,
+    onMake: () => void,
+  ) {
     this.#locate = locator(roots)
     this.#onEnter = onEnter
+    this.#onMake = onMake
+  }
+
+  /**
+   * Makes the folders on the way to `path` that no entry brought: a folder that was away for a
+   * moment while it was saved. Errors: invalid, and what `onMake` throws.
+   */
+  makeWay(path: string): void {
+    if (path.includes('/')) this.#check(parentOf(path), true)
   }
 
   /** Where `path` is, its folders checked and made writable. Errors: invalid. */
@@ -47,17 +72,25 @@ export class Confined {
     return statOf(this.#locate(folder))?.isDirectory() ?? false
   }
 
-  #check(folder: string): void {
+  #check(folder: string, isMade = false): void {
     if (this.#sound === folder || isInside(this.#sound, folder)) return
-    if (folder.includes('/')) this.#check(parentOf(folder))
+    if (folder.includes('/')) this.#check(parentOf(folder), isMade)
     const where = this.#locate(folder)
-    const stat = statOf(where)
+    const stat = statOf(where) ?? (isMade ? this.#make(folder, where) : null)
     if (!stat?.isDirectory())
       throw new Failure('invalid', `The archive is refused: ${displayOf(folder)} is no folder.`)
     this.#onEnter(folder, { mode: Number(stat.mode) & 0o7777, mtimeNs: stat.mtimeNs })
     if ((Number(stat.mode) & OWNER_ALL) !== OWNER_ALL)
       chmodSync(where, (Number(stat.mode) & 0o7777) | OWNER_ALL)
     this.#sound = folder
+  }
+
+  /** In a folder that was found real, and only where nothing has the name: no link is followed. */
+  #make(folder: string, where: Buffer): BigIntStats | null {
+    if (!folder.includes('/')) return null
+    this.#onMake()
+    mkdirSync(where, { mode: OWNER_ALL })
+    return statOf(where)
   }
 }
 

@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -103,6 +104,44 @@ test('an entry behind a link that an earlier entry planted is refused', async ()
     { name: 'home/l', type: 'symlink', linkname: outside },
     file('home/l/planted'),
   ])
+})
+
+test('folders that no entry brought are made, for the owner alone, and count as entries', async () => {
+  await restored([
+    home,
+    file('home/a/b/file'),
+    { name: 'home/c/d', type: 'directory', mode: 0o755 },
+  ])
+  expect(readFileSync(join(roots.home, 'a', 'b', 'file'), 'utf8')).toBe('planted')
+  for (const made of ['a', 'a/b', 'c'])
+    expect(statSync(join(roots.home, made)).mode & 0o777).toBe(0o700)
+  expect(statSync(join(roots.home, 'c', 'd')).mode & 0o777).toBe(0o755)
+  const deep = file(`home/${'d/'.repeat(20)}file`)
+  await refused([home, deep], 'too_large', { maxBytes: 1000, maxEntries: 10 })
+})
+
+test.each([
+  ['a link', 'home/l/new/planted'],
+  ['a link that leads nowhere', 'home/n/new/planted'],
+  ['a file', 'home/f/new/planted'],
+])('no folder is made behind %s', async (_, name) => {
+  const before = [
+    home,
+    { name: 'home/l', type: 'symlink', linkname: outside },
+    { name: 'home/n', type: 'symlink', linkname: join(outside, 'absent') },
+    file('home/f'),
+  ] as const
+  await refused([...before, file(name)])
+  await refused([...before, { name, type: 'directory' }])
+  await refused([...before, { name, type: 'symlink', linkname: 'x' }])
+  await refused([...before, { name, type: 'link', linkname: 'home/f' }])
+})
+
+test('neither a target of a link nor a removal makes folders', async () => {
+  await refused([home, { name: 'home/h', type: 'link', linkname: 'home/absent/file' }])
+  const full = await squeezed(await tarOf([home]))
+  await putBack(roots, [full, await squeezed(await tarOf([removals(['"home/absent/file"'])]))])
+  expect(readdirSync(roots.home)).toEqual([])
 })
 
 test('a chain of links is refused', async () => {

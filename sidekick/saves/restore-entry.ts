@@ -35,9 +35,13 @@ export class EntryWriter {
 
   constructor(roots: TreeRoots, caps: Caps) {
     this.#caps = caps
-    this.#confined = new Confined(roots, (folder, before) => {
-      if (!this.#folders.has(folder)) this.#folders.set(folder, before)
-    })
+    this.#confined = new Confined(
+      roots,
+      (folder, before) => {
+        if (!this.#folders.has(folder)) this.#folders.set(folder, before)
+      },
+      () => this.#count(0),
+    )
   }
 
   remove(path: string): void {
@@ -46,7 +50,9 @@ export class EntryWriter {
 
   /** Errors: invalid, too_large; system errors such as ENOSPC. */
   async write(entry: IncomingEntry, content: AsyncIterable<Buffer>): Promise<void> {
-    this.#count(entry)
+    // A hole costs no disk but is read like data by whoever opens the file: it counts.
+    this.#count(entry.type === 'file' ? (entry.realSize ?? entry.size) : 0)
+    this.#confined.makeWay(entry.path)
     if (entry.type === 'directory') this.#folder(entry)
     else if (entry.type === 'file') await this.#file(entry, content)
     else if (entry.type === 'link') this.#link(entry)
@@ -66,10 +72,9 @@ export class EntryWriter {
     }
   }
 
-  #count(entry: IncomingEntry): void {
+  #count(bytes: number): void {
     this.#entries += 1
-    // A hole costs no disk but is read like data by whoever opens the file: it counts.
-    this.#bytes += entry.type === 'file' ? (entry.realSize ?? entry.size) : 0
+    this.#bytes += bytes
     if (this.#entries > this.#caps.maxEntries || this.#bytes > this.#caps.maxBytes)
       throw new Failure('too_large', 'The archive is over the cap of this compute.', {
         ...this.#caps,
