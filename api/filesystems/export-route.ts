@@ -1,12 +1,22 @@
+import type { FastifyReply } from 'fastify'
 import { Type } from '@fastify/type-provider-typebox'
 import { findSnapshot } from '../../records/filesystems.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
+import { caller } from '../policy.ts'
 import { ById, Closed, Id } from '../schema.ts'
 import { exportSnapshot } from './export.ts'
 import { filesystemOf, onFilesystem } from './subject.ts'
 
+/** A merge remembers many paths: see shadows.ts. */
+const MOST_MERGES = 2
+const BUSY_RETRY_S = 30
+/** A client that takes nothing for this long holds up others. */
+const STALLED_MS = 5 * 60_000
+
 export const registerExport = (app: App, deps: AppDeps): void => {
+  const merging = new Set<string>()
+
   app.get(
     '/api/filesystems/:id/export',
     {
@@ -29,7 +39,9 @@ export const registerExport = (app: App, deps: AppDeps): void => {
         })
       const ended = new AbortController()
       reply.raw.once('close', () => ended.abort())
+      if (snapshot.manifest.parts.length > 1) takeTurn(caller(request).userId, reply)
       const stream = await exportSnapshot(deps.store, snapshot.manifest, ended.signal)
+      reply.raw.setTimeout(STALLED_MS, () => reply.raw.destroy())
       return reply
         .type('application/zstd')
         .header('cache-control', 'no-store')
@@ -37,4 +49,19 @@ export const registerExport = (app: App, deps: AppDeps): void => {
         .send(stream)
     },
   )
+
+  /** Until the answer is through. Errors: RateLimited. */
+  const takeTurn = (userId: string, reply: FastifyReply): void => {
+    if (merging.has(userId) || merging.size >= MOST_MERGES) {
+      reply.header('retry-after', BUSY_RETRY_S)
+      throw new DormouseError(
+        'RateLimited',
+        merging.has(userId)
+          ? 'another export of yours is under way; wait until it is through'
+          : 'this server is busy with other exports; try again in half a minute',
+      )
+    }
+    merging.add(userId)
+    reply.raw.once('close', () => merging.delete(userId))
+  }
 }

@@ -9,7 +9,8 @@ import { createShadows, paxOf, readRemovals, REMOVED_LIST, treePath } from './sh
 /**
  * The whole tree of a snapshot as one zstd tar. A single full part is passed on as it is stored;
  * a chain is merged: deltas are read once for what they write and remove, then every part is
- * streamed in order, less what a later one replaces. Nothing is unpacked or kept.
+ * streamed in order, less what a later one replaces. Nothing is unpacked; kept are the paths that
+ * deltas write and remove. Errors: FilesystemTooLarge, SnapshotCorrupt before the first byte.
  */
 export const exportSnapshot = async (
   store: Pick<ObjectStore, 'get'>,
@@ -35,7 +36,8 @@ export const exportSnapshot = async (
   for (const [index, part] of deltas.entries())
     for await (const entry of await entriesOf(part)) {
       if (entry.header.name === REMOVED_LIST)
-        shadows.remove(await readRemovals(entry as unknown as Readable), index + 1)
+        for await (const path of readRemovals(entry as unknown as AsyncIterable<Buffer>))
+          shadows.remove(path, index + 1)
       else shadows.write(treePath(entry.header), entry.header.type === 'directory', index + 1)
       entry.resume()
     }
@@ -87,16 +89,23 @@ const copyEntry = (tar: Pack, header: Header, body: Readable): Promise<void> =>
     }
   })
 
+/** 8 MiB, as a save is taken with: a frame may ask for much more. */
+const LARGEST_WINDOW_LOG = 23
+
 /** Errors: Unavailable on a Node whose zlib has no zstd, saying what to do. */
 export const zstd = (from: object = zlib): { compress(): Transform; decompress(): Transform } => {
   const { createZstdCompress, createZstdDecompress } = from as Record<
     string,
-    (() => Transform) | undefined
+    ((options?: object) => Transform) | undefined
   >
   if (createZstdCompress === undefined || createZstdDecompress === undefined)
     throw new DormouseError(
       'Unavailable',
       `this snapshot has several parts, and Node ${process.versions.node} cannot merge them: run the API on Node 24, or checkpoint into a new filesystem by a fork and one save`,
     )
-  return { compress: createZstdCompress, decompress: createZstdDecompress }
+  const params = { [zlib.constants.ZSTD_d_windowLogMax]: LARGEST_WINDOW_LOG }
+  return {
+    compress: () => createZstdCompress(),
+    decompress: () => createZstdDecompress({ params }),
+  }
 }

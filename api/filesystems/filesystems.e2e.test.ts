@@ -276,6 +276,36 @@ describe('an export', () => {
   })
 })
 
+it('exports that merge are one of a user and two in all, for each remembers many paths', async () => {
+  const part = await tarZst([removed('home/x')])
+  const fs = await filesystemWith([part, part])
+  const [cyd, dan] = [await api.person('cyd'), await api.person('dan')]
+  for (const who of [cyd, dan]) await api.join(who, ann.groupId, 'member')
+  const store = api.deps.store as { get: typeof api.deps.store.get }
+  const { get: realGet } = store
+  let goOn: () => void = () => undefined
+  const held = new Promise<void>((resolve) => (goOn = resolve))
+  store.get = async (...args) => held.then(() => realGet(...args))
+  const ask = (who: Person) =>
+    api.send('GET', `/api/filesystems/${fs.filesystemId}/export`, who.token)
+  try {
+    const first = ask(ann)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const again = await ask(ann)
+    expect([again.status, again.body.code]).toEqual([429, 'RateLimited'])
+    expect(Number(again.headers['retry-after'])).toBeGreaterThan(2)
+    const second = ask(cyd)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect((await ask(dan)).status).toBe(429)
+    goOn()
+    expect([(await first).status, (await second).status]).toEqual([200, 200])
+    expect((await ask(dan)).status).toBe(200)
+  } finally {
+    goOn()
+    store.get = realGet
+  }
+})
+
 type Entry = Partial<Header> & { name: string } & { body?: string }
 const removed = (...paths: string[]): Entry => ({
   name: '.dormouse/delta.json',

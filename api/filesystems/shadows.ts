@@ -1,32 +1,56 @@
-import type { Readable } from 'node:stream'
 import type { Header } from 'tar-stream'
+import { DormouseError } from '../../workflows/errors.ts'
 
 /** First entry of a delta: the paths it removes; sidekick/saves/removed-list.ts writes it. */
 export const REMOVED_LIST = '.dormouse/delta.json'
 
+const LONGEST_LINE_BYTES = 64 * 1024
+/** Longer than any path of a file system: each folder in it is looked up. */
+const LONGEST_PATH = 8192
+/** What a remembered path takes besides its characters. */
+const PATH_COST_BYTES = 128
+const MEMORY_BYTES = 128 * 1024 * 1024
+
 /**
  * Which entries of a part later parts hide. Paths are byte strings (latin1), as names need not be
- * UTF-8.
+ * UTF-8. Errors: FilesystemTooLarge when remembering them takes more than `memoryBytes`.
  */
-export const createShadows = () => {
+export const createShadows = (memoryBytes = MEMORY_BYTES) => {
+  let leftBytes = memoryBytes
+  const remember = (map: Map<string, number>, path: string, part: number): void => {
+    checkLength(path)
+    if (!map.has(path)) leftBytes -= path.length + PATH_COST_BYTES
+    if (leftBytes < 0)
+      throw new DormouseError(
+        'FilesystemTooLarge',
+        'this snapshot has too many changes to be merged here: restore it into a compute, and take its files from there',
+      )
+    map.set(path, part)
+  }
   const written = new Map<string, number>()
   /** Removed, or no folder any more: hides also what was below it. */
   const cut = new Map<string, number>()
   return {
-    remove(paths: readonly string[], part: number): void {
-      for (const path of paths) cut.set(path, part)
+    remove(path: string, part: number): void {
+      remember(cut, path, part)
     },
     write(path: string, isFolder: boolean, part: number): void {
-      written.set(path, part)
-      if (!isFolder) cut.set(path, part)
+      remember(written, path, part)
+      if (!isFolder) remember(cut, path, part)
     },
     hides(path: string, part: number): boolean {
+      checkLength(path)
       if ((written.get(path) ?? -1) > part) return true
       for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1))
         if ((cut.get(path.slice(0, end)) ?? -1) > part) return true
       return false
     },
   }
+}
+
+const checkLength = (path: string): void => {
+  if (path.length > LONGEST_PATH)
+    throw new DormouseError('SnapshotCorrupt', 'a path in this snapshot is longer than any can be')
 }
 
 /** The library types these records as an empty object. */
@@ -42,16 +66,43 @@ export const treePath = (header: Header): string => {
   return path.endsWith('/') ? path.slice(0, -1) : path
 }
 
-export const readRemovals = async (entry: Readable): Promise<string[]> => {
-  const chunks: Buffer[] = []
-  for await (const chunk of entry) chunks.push(chunk as Buffer)
-  const list = JSON.parse(Buffer.concat(chunks).toString('utf8')) as {
-    removed: readonly (string | { base64: string })[]
-  }
-  return list.removed.map((path) =>
-    (typeof path === 'string'
-      ? Buffer.from(path, 'utf8')
-      : Buffer.from(path.base64, 'base64')
-    ).toString('latin1'),
-  )
+/** The paths of a delta's list, as byte strings, one at a time. Errors: SnapshotCorrupt. */
+export async function* readRemovals(entry: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let place: 'before' | 'in' | 'behind' = 'before'
+  for await (const line of lines(entry))
+    if (place === 'before' && line.startsWith('{')) place = 'in'
+    else if (place === 'in' && line === ']}') place = 'behind'
+    else if (place === 'in') yield pathIn(line)
+    else throw corrupt()
+  if (place !== 'behind') throw corrupt()
 }
+
+async function* lines(content: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest = Buffer.alloc(0)
+  for await (const chunk of content) {
+    const bytes = Buffer.concat([rest, chunk])
+    let from = 0
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
+      yield bytes.toString('utf8', from, end)
+      from = end + 1
+    }
+    rest = bytes.subarray(from)
+    if (rest.length > LONGEST_LINE_BYTES) throw corrupt()
+  }
+  if (rest.length > 0) throw corrupt()
+}
+
+const pathIn = (line: string): string => {
+  try {
+    const value = JSON.parse(line.startsWith(',') ? line.slice(1) : line) as
+      string | { base64: string }
+    const bytes =
+      typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value.base64, 'base64')
+    return bytes.toString('latin1')
+  } catch {
+    throw corrupt()
+  }
+}
+
+const corrupt = (): DormouseError =>
+  new DormouseError('SnapshotCorrupt', 'a part of this snapshot has a broken list of removals')
