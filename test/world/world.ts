@@ -73,6 +73,8 @@ export class World {
   readonly calls: { activity: Activity; computeId: string }[] = []
   /** The local runtime keeps a dead sandbox's tree on disk; a lost node does not. */
   keepsTrees = true
+  /** Computes with something that no freeze can stop. */
+  readonly neverFreeze = new Set<string>()
   sweeps = 0
   readonly converged: { computeId: string; scheduledAt: string }[] = []
   private readonly faults: Fault[] = []
@@ -293,6 +295,8 @@ export class World {
         const idleForMs = Date.now() - box.activeAtMs
         if (input.onlyIfIdleForMs !== undefined && idleForMs < input.onlyIfIdleForMs)
           return { kind: 'called_off', activity: 'terminal:main' }
+        if (input.mode !== 'checkpoint' && this.neverFreeze.has(input.computeId))
+          throw this.error('SaveFailed', 'it cannot be frozen')
         if (input.mode !== 'checkpoint') box.frozen = true
         const files = [...box.tree]
         // What is written while the bytes travel is not in this save: it is dirty again.

@@ -48,6 +48,37 @@ test('an idle hibernation that meets activity at the freeze is called off, and c
   await keepHistories('called-off', input, await t.histories(input))
 })
 
+test('turning the idle timer off while it asks leaves what is in use alone', async () => {
+  const input = await t.up({ idleTimeoutMs: 500 })
+  const id = input.computeId
+  const release = t.world.hold('probe', id)
+  await expect.poll(() => t.world.called('probe', id), PATIENT).toBe(1)
+  await t.doors.command(input, 'extend', { cause: USER, idleTimeoutMs: 0 }, { waitMs: 10_000 })
+  t.world.touch(id)
+  release()
+  await sleep(2_000)
+  expect(t.world.row(id).state).toBe('running')
+  expect(t.world.called('save', id)).toBe(0)
+  await keepHistories('idle-turned-off', input, await t.histories(input))
+})
+
+test('turning the idle timer off while its hibernation begins calls that off', async () => {
+  const input = await t.up({ idleTimeoutMs: 500 })
+  const id = input.computeId
+  // So long that the workflow hears of other things in between.
+  t.world.fail('record', 'Unavailable', 5, id)
+  await expect.poll(() => t.world.called('record', id), { timeout: 30_000 }).toBe(5)
+  await t.doors.command(input, 'extend', { cause: USER, idleTimeoutMs: 0 }, { waitMs: 20_000 })
+  t.world.touch(id)
+  await expect
+    .poll(() => t.world.event(id, 'compute.running')?.cause?.reason, { timeout: 30_000 })
+    .toBe('called_off')
+  await sleep(1_000)
+  expect(t.world.row(id).state).toBe('running')
+  expect(t.world.called('save', id)).toBe(0)
+  await keepHistories('idle-turned-off-late', input, await t.histories(input))
+})
+
 test('a dirty compute is checkpointed while it runs', async () => {
   const input = await t.up({ checkpointEveryMs: 500 })
   t.world.write(input.computeId, 'a')
@@ -115,6 +146,64 @@ test('a schedule ends active work only after announcing it, and idle work at onc
   await sleep(400)
   const slept = await t.doors.command(idle, 'hibernate', { cause }, { waitMs: 10_000 })
   expect(slept.result?.state).toBe('hibernated')
+})
+
+test('a schedule that found it idle still announces its end if it is used before the freeze', async () => {
+  const cause = { reason: 'schedule', actor: 'system:schedule' } as const
+  const input = await t.up({ announceMs: [1500] })
+  const id = input.computeId
+  await sleep(1600)
+  const release = t.world.hold('save', id)
+  const told = t.doors.command(input, 'hibernate', { cause }, { waitMs: 20_000 })
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBe(1)
+  t.world.write(id, 'late')
+  release()
+  expect((await told).result).toMatchObject({
+    state: 'running',
+    lifetimeEndsAt: expect.any(String),
+  })
+  expect(t.world.event(id, 'compute.running')?.cause?.reason).toBe('called_off')
+  await t.until(input, 'hibernated')
+  expect(t.world.row(id).cause.reason).toBe('schedule')
+  expect(t.world.event(id, 'announced')?.detail['reason']).toBe('schedule')
+  expect(t.world.snapshotFiles(id)).toEqual(['late'])
+  await keepHistories('schedule-called-off', input, await t.histories(input))
+})
+
+test('a person who asks while a schedule puts it to sleep does not rely on it', async () => {
+  const cause = { reason: 'schedule', actor: 'system:schedule' } as const
+  const input = await t.up({ announceMs: [60_000] })
+  const id = input.computeId
+  const box = t.world.sandboxes.get(`${id}:1`)
+  if (box) box.activeAtMs -= 60_000
+  const release = t.world.hold('save', id)
+  const scheduled = t.doors.command(input, 'hibernate', { cause }, { waitMs: 20_000 })
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBe(1)
+  const asked = t.ask(input, 'hibernate')
+  await sleep(1_000)
+  t.world.touch(id)
+  release()
+  await scheduled
+  expect((await asked).state).toBe('hibernated')
+  expect(t.world.row(id).cause).toEqual(USER)
+})
+
+test('a schedule whose save failed asks again before it is tried again', async () => {
+  const cause = { reason: 'schedule', actor: 'system:schedule' } as const
+  const input = await t.up({ announceMs: [60_000], backOffMs: 3_000 })
+  const id = input.computeId
+  const box = t.world.sandboxes.get(`${id}:1`)
+  if (box) box.activeAtMs -= 60_000
+  t.world.fail('save', 'SaveFailed', 1, id)
+  await expect(
+    t.doors.command(input, 'hibernate', { cause }, { waitMs: 20_000 }),
+  ).rejects.toMatchObject({ name: 'SaveFailed' })
+  t.world.touch(id)
+  await expect
+    .poll(() => t.world.event(id, 'announced')?.detail['reason'], PATIENT)
+    .toBe('schedule')
+  expect(t.world.row(id).state).toBe('running')
+  expect(t.world.called('save', id)).toBe(1)
 })
 
 test('a sidekick that does not answer is no proof of idleness', async () => {

@@ -15,9 +15,9 @@ import {
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
 import { applySchedule, note } from './effects.ts'
 import { failure, problemOf } from './failures.ts'
-import { target, viewOf, type Life } from './life.ts'
+import { follows, target, viewOf, type Life } from './life.ts'
 import { isComingUp, isSettled, judgeLifetime, type Verdict } from './lifecycle.ts'
-import { admit, judgeQueued } from './queue.ts'
+import { admit, judgeQueued, underWay } from './queue.ts'
 import { isFailureName } from '../errors.ts'
 
 const MAX_QUEUED = 50
@@ -58,9 +58,13 @@ export const hearCancel = (life: Life): void => {
   CancellationScope.current().cancelRequested.catch(() => {
     life.renew = true
     const verdict = judgeQueued('hibernate', life.memory.state, life.queue)
-    if (verdict.kind !== 'serve' && verdict.kind !== 'queue') return
     const cause = { reason: 'operator', actor: 'operator' } as const
-    life.queue.push({ wish: { kind: 'hibernate', cause, automatic: false }, tickets: [] })
+    const wish = { kind: 'hibernate', cause, automatic: false } as const
+    const joins =
+      verdict.kind === 'join' &&
+      (!follows(life, 3) || underWay(wish, life.queue, life.serving, true) !== undefined)
+    if (verdict.kind === 'refuse' || verdict.kind === 'answer' || joins) return
+    life.queue.push({ wish, tickets: [] })
   })
 }
 
@@ -80,7 +84,7 @@ const onCommand = <K extends Exclude<CommandName, 'extend' | 'schedule'>>(
     if (name === 'delete') life.deleteByMs ??= Date.now() + life.input.timings.deleteSaveForMs
     life.tickets += 1
     const ticket = life.tickets
-    admit(verdict, wishOf(args), ticket, life.queue, life.serving)
+    admit(verdict, wishOf(args), ticket, life.queue, life.serving, follows(life, 3))
     await condition(() => life.outcomes.has(ticket))
     const outcome = life.outcomes.get(ticket)
     life.outcomes.delete(ticket)
@@ -169,13 +173,13 @@ const observe = (life: Life, seen: Observation): void => {
     queue.push({ wish: { kind: 'lost', cause, generation: seen.generation }, tickets: [] })
     return
   }
+  const wish = { kind: 'hibernate', cause, automatic: false } as const
   const moving =
     memory.clock?.retry?.cause.reason === 'drain' ||
-    [...queue, ...(life.serving ? [life.serving] : [])].some(
-      ({ wish }) => wish.kind === 'hibernate' && !wish.automatic,
-    )
-  if (!moving && (memory.state === 'running' || isComingUp(memory.state)))
-    queue.push({ wish: { kind: 'hibernate', cause, automatic: false }, tickets: [] })
+    underWay(wish, queue, life.serving, follows(life, 3)) !== undefined
+  // What is going to sleep may be called off.
+  const up = memory.state === 'running' || (follows(life, 3) && memory.state === 'hibernating')
+  if (!moving && (up || isComingUp(memory.state))) queue.push({ wish, tickets: [] })
 }
 
 /** A cancelled run must still answer: cancel is a wish here, not an end. */

@@ -32,7 +32,7 @@ export const REASONS = [
   'evicted',
   'node_lost', // its node was not heard of any more; restored from the last checkpoint
   'recovered', // the workflow was gone and was adopted again
-  'called_off', // an automatic hibernation met activity
+  'called_off', // an automatic hibernation met activity, or the idle timer was turned off
   'save_failed',
   'provision_failed',
   'restore_failed',
@@ -67,7 +67,7 @@ export interface Timings {
   readonly provisionRetryForMs: number
   /** Moments before an announced end, largest first. */
   readonly announceMs: readonly number[]
-  /** Delete tries to save for at most this long. */
+  /** Delete tries to save for at most this long, and waits before as long for a save that is under way. */
   readonly deleteSaveForMs: number
   /** First wait after an automatic hibernation was called off or a save failed; doubles up to 8 times it. */
   readonly backOffMs: number
@@ -136,7 +136,12 @@ export interface Clock {
   /** Announcements of that end that were made, as moments before it. */
   readonly announcedMs: readonly number[]
   /** A hibernation that was asked for and could not be saved is tried again then. */
-  readonly retry?: { readonly atMs: number; readonly cause: Cause }
+  readonly retry?: {
+    readonly atMs: number
+    readonly cause: Cause
+    /** What is in use then is told of its end first. */
+    readonly unannounced?: boolean
+  }
 }
 
 export type Wish =

@@ -119,6 +119,67 @@ test('while it runs and cannot be saved: within the bound, and recorded as unsav
   await keepHistories('deleted-unsaved', input, await t.histories(input))
 })
 
+test('while it runs and cannot be saved at first: it is tried again', async () => {
+  const input = await t.up({ deleteSaveForMs: 60_000 })
+  t.world.write(input.computeId, 'a')
+  t.world.fail('save', 'SaveFailed', 2, input.computeId)
+  t.world.fail('save', 'InvalidState', 1, input.computeId)
+  await endsGone(input)
+  expect(t.world.snapshotFiles(input.computeId)).toEqual(['a'])
+  await keepHistories('deleted-saved-at-last', input, await t.histories(input))
+})
+
+test('while it holds more than may be saved: at once, and recorded as unsaved', async () => {
+  const input = await t.up({ deleteSaveForMs: 60_000 })
+  t.world.write(input.computeId, 'a')
+  t.world.fail('save', 'FilesystemTooLarge', 99, input.computeId)
+  await endsGone(input, true)
+  expect(t.world.called('save', input.computeId)).toBe(1)
+})
+
+test('while the database does not answer for longer than the bound: it is saved all the same', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  t.world.write(id, 'a')
+  // So long that the workflow sees time go by.
+  t.world.fail('record', 'Unavailable', 5, id)
+  const args = { cause: USER, purge: false }
+  const { result } = await t.doors.command(input, 'delete', args, { waitMs: 60_000 })
+  expect(result?.state).toBe('terminated')
+  expect(t.world.event(id, 'compute.terminated')?.detail['unsaved']).toBe(false)
+  expect(t.world.snapshotFiles(id)).toEqual(['a'])
+})
+
+test('while an image is committed: the commit gives way at once, and it is saved', async () => {
+  const input = await t.up({ deleteSaveForMs: 60_000 })
+  const id = input.computeId
+  t.world.write(id, 'a')
+  const release = t.world.hold('commitImage', id)
+  const args = { cause: USER, imageId: 'image-1' }
+  const committed = t.doors.command(input, 'commit', args, { waitMs: 60_000 })
+  committed.catch(() => undefined)
+  await expect.poll(() => t.world.called('commitImage', id), PATIENT).toBe(1)
+  await endsGone(input)
+  await expect(committed).rejects.toMatchObject({ name: 'InvalidState' })
+  expect(t.world.snapshotFiles(id)).toEqual(['a'])
+  release()
+  await keepHistories('deleted-while-committing', input, await t.histories(input))
+})
+
+test('while a checkpoint hangs: one more save is tried', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  t.world.write(id, 'a')
+  const release = t.world.hold('save', id)
+  t.doors.command(input, 'checkpoint', { cause: USER }, { waitMs: 20_000 }).catch(() => undefined)
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBe(1)
+  const gone = endsGone(input)
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBe(2)
+  release()
+  await gone
+  expect(t.world.snapshotFiles(id)).toEqual(['a'])
+})
+
 test('while a save hangs: within the bound, and recorded as unsaved', async () => {
   const input = await t.up()
   t.world.write(input.computeId, 'a')

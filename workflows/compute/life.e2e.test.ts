@@ -221,6 +221,21 @@ test('a writer that lost its filesystem keeps a fork, says so and goes to sleep'
   await keepHistories('forked', input, await t.histories(input))
 })
 
+test('a writer that lost its filesystem and cannot be frozen does not save one fork after the other', async () => {
+  const input = await t.up({ checkpointEveryMs: 1_000, backOffMs: 1_000 })
+  const id = input.computeId
+  t.world.write(id, 'a')
+  t.world.neverFreeze.add(id)
+  const filesystem = t.world.filesystems.get(id)
+  if (filesystem) filesystem.writer = 99
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBeGreaterThanOrEqual(1)
+  await new Promise((resolve) => setTimeout(resolve, 6_000))
+  expect(t.world.called('save', id)).toBeLessThan(10)
+  t.world.neverFreeze.delete(id)
+  await t.until(input, 'hibernated', 30_000)
+  await keepHistories('forked-again', input, await t.histories(input))
+})
+
 test('refresh continues as new on the code of today, in the middle of running', async () => {
   const input = await t.up({ idleTimeoutMs: 60_000 })
   await t.handle(input).signal('refresh')

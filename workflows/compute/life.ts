@@ -1,7 +1,7 @@
 /** What one run holds: the memory that outlives it, and what is asked and under way right now. */
 import { log, workflowInfo } from '@temporalio/workflow'
 import type { FailureName } from '../errors.ts'
-import { PLOT, plotOf } from '../plot.ts'
+import { plotOf } from '../plot.ts'
 import type {
   Cause,
   ComputeInput,
@@ -37,8 +37,10 @@ export interface Life {
   serving: Entry | undefined
   readonly outcomes: Map<number, Outcome>
   tickets: number
-  /** A delete was asked: nothing may take longer than this moment. */
+  /** A delete was asked: what is under way may take no longer than this moment. */
   deleteByMs: number | undefined
+  /** A delete tries to save until then. */
+  saveByMs: number | undefined
   /** The clock was moved; the running plot must look at it again. */
   rearm: boolean
   /** This run is a reset one and has noticed it. */
@@ -85,6 +87,7 @@ export const begin = (input: ComputeInput): Life => {
     deleteByMs: wishes.some((wish) => wish.kind === 'delete')
       ? Date.now() + input.timings.deleteSaveForMs
       : undefined,
+    saveByMs: undefined,
     rearm: false,
     lookAgain: false,
     resetSeen: false,
@@ -93,14 +96,14 @@ export const begin = (input: ComputeInput): Life => {
     lossCause: undefined,
     startingSinceMs: undefined,
     givenUp: undefined,
-    shown: plot === PLOT && input.memory !== undefined ? shownAs(input.memory) : undefined,
+    shown: plot >= 2 && input.memory !== undefined ? shownAs(input.memory) : undefined,
     activity: null,
     alarm: undefined,
   }
 }
 
-/** False for a run that an earlier version began. */
-export const isToday = ({ plot }: Pick<Life, 'plot'>): boolean => plot === PLOT
+/** False for a run that began on a plot before that one. */
+export const follows = ({ plot }: Pick<Life, 'plot'>, since: 2 | 3): boolean => plot >= since
 
 /** What the search attributes say of a state; the same text is not written twice. */
 export const shownAs = ({ state, since }: Pick<ComputeMemory, 'state' | 'since'>): string =>
@@ -144,6 +147,16 @@ export const settleServing = (life: Life, outcome: Outcome): void => {
   settle(life, life.serving, outcome)
   life.serving = undefined
 }
+
+/** The idle timer asks after `waitMs`; not at all while it is off. */
+export const askIdleIn = (life: Life, waitMs: number): void => {
+  const { memory } = life
+  if (memory.clock === undefined) return
+  const { idleCheckAtMs: _, ...clock } = memory.clock
+  memory.clock = isIdleOff(life) ? clock : { ...clock, idleCheckAtMs: Date.now() + waitMs }
+}
+
+export const isIdleOff = (life: Life): boolean => follows(life, 3) && life.memory.idleTimeoutMs <= 0
 
 export const target = (life: Life) => ({
   computeId: life.input.computeId,

@@ -18,10 +18,23 @@ type Asked = keyof typeof WISHES
 test('a person does not rely on an automatic hibernation, and joins another person', () => {
   const automatic: Entry = { wish: { kind: 'hibernate', cause, automatic: true }, tickets: [] }
   const queue: Entry[] = []
-  admit({ kind: 'join' }, WISHES.hibernate, 1, queue, automatic)
+  admit({ kind: 'join' }, WISHES.hibernate, 1, queue, automatic, true)
   expect(queue).toHaveLength(1)
-  admit({ kind: 'join' }, WISHES.hibernate, 2, queue, automatic)
+  admit({ kind: 'join' }, WISHES.hibernate, 2, queue, automatic, true)
   expect(queue).toEqual([{ wish: WISHES.hibernate, tickets: [1, 2] }])
+})
+
+test('a person does not rely on a schedule, which activity may call off; a schedule does', () => {
+  const bySchedule = {
+    ...WISHES.hibernate,
+    cause: { reason: 'schedule', actor: 'system:schedule' },
+  }
+  const serving: Entry = { wish: bySchedule as Wish, tickets: [] }
+  const queue: Entry[] = []
+  admit({ kind: 'join' }, WISHES.hibernate, 1, queue, serving, true)
+  admit({ kind: 'join' }, bySchedule as Wish, 2, [], serving, true)
+  expect(queue).toEqual([{ wish: WISHES.hibernate, tickets: [1] }])
+  expect(serving.tickets).toEqual([2])
 })
 
 test('a delete overtakes, then a loss, then the order of asking', () => {
@@ -47,7 +60,7 @@ class Model {
     if (verdict.kind === 'refuse' || verdict.kind === 'answer') return
     this.tickets += 1
     this.open.add(this.tickets)
-    admit(verdict, WISHES[name], this.tickets, this.queue, this.serving)
+    admit(verdict, WISHES[name], this.tickets, this.queue, this.serving, true)
   }
 
   /** One step of the plot; false when it rests with nothing to do. */

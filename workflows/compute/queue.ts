@@ -30,31 +30,51 @@ export const judgeQueued = (
   queue: readonly Entry[],
 ): Verdict => judge(command, projected(state, queue))
 
-/** Puts `ticket` to the wish already under way or queued that will bring the same; else queues `wish`. */
+/**
+ * Puts `ticket` to the wish already under way or queued that will bring the same; else queues `wish`.
+ * `schedulesYield`: see underWay.
+ */
 export const admit = (
   verdict: Verdict,
   wish: Wish,
   ticket: number,
   queue: Entry[],
   serving: Entry | undefined,
+  schedulesYield: boolean,
 ): void => {
-  const same =
-    verdict.kind === 'join'
-      ? (queue.findLast((entry) => bringsTheSame(entry.wish, wish)) ??
-        (serving !== undefined && bringsTheSame(serving.wish, wish) ? serving : undefined))
-      : undefined
+  const same = verdict.kind === 'join' ? underWay(wish, queue, serving, schedulesYield) : undefined
   if (same !== undefined) same.tickets.push(ticket)
   else if (wish.kind === 'delete') queue.unshift({ wish, tickets: [ticket] })
   else queue.push({ wish, tickets: [ticket] })
 }
 
-/** An automatic hibernation may be called off, so a person's does not rely on it. */
-const bringsTheSame = (under: Wish, wanted: Wish): boolean => {
-  if (wanted.kind === 'hibernate') return under.kind === 'hibernate' && !under.automatic
+/**
+ * What will bring the same as `wish`. Whatever activity may call off is not relied on: an automatic
+ * hibernation, and with `schedulesYield` (plot 3) one by a schedule, by anything but a schedule.
+ */
+export const underWay = (
+  wish: Wish,
+  queue: readonly Entry[],
+  serving: Entry | undefined,
+  schedulesYield: boolean,
+): Entry | undefined =>
+  [...(serving === undefined ? [] : [serving]), ...queue].findLast((entry) =>
+    bringsTheSame(entry.wish, wish, schedulesYield),
+  )
+
+const bringsTheSame = (under: Wish, wanted: Wish, schedulesYield: boolean): boolean => {
+  if (wanted.kind === 'hibernate')
+    return (
+      under.kind === 'hibernate' &&
+      !under.automatic &&
+      !(schedulesYield && isBySchedule(under) && !isBySchedule(wanted))
+    )
   if (wanted.kind === 'wake' || wanted.kind === 'retry')
     return under.kind === 'wake' || under.kind === 'retry'
   return under.kind === wanted.kind
 }
+
+const isBySchedule = ({ cause }: Wish): boolean => cause.reason === 'schedule'
 
 /** A delete first, then the loss of the sandbox, then in the order they came. */
 export const takeNext = (queue: Entry[]): Entry | undefined => {

@@ -8,7 +8,7 @@ import {
 } from '@temporalio/workflow'
 import type { ComputeInput } from './contract.ts'
 import { searchableOf } from './display.ts'
-import { isToday, type Life } from './life.ts'
+import { follows, type Life } from './life.ts'
 
 type Compute = (input: ComputeInput) => Promise<void>
 
@@ -18,14 +18,14 @@ export const mayRenew = (life: Life): boolean =>
   life.queue.every((entry) => entry.tickets.length === 0)
 
 export const renewIfWanted = async (life: Life): Promise<void> => {
-  const today = isToday(life)
+  const quiet = follows(life, 2)
   // Who was just answered hears it first: then this run ends here, with no word on a rest of its own.
-  if (today && wantsRenewal(life)) await condition(() => life.outcomes.size === 0)
+  if (quiet && wantsRenewal(life)) await condition(() => life.outcomes.size === 0)
   if (!mayRenew(life)) return
   const { recover: _, ...input } = life.input
   const wishes = life.queue.map((entry) => entry.wish)
   const next = { ...input, memory: { ...life.memory, wishes } }
-  await (today ? continueAs(life)(next) : continueAsNew<Compute>(next))
+  await (quiet ? continueAs(life)(next) : continueAsNew<Compute>(next))
 }
 
 const wantsRenewal = (life: Life): boolean => life.renew || workflowInfo().continueAsNewSuggested

@@ -1,5 +1,5 @@
 /** Which moment a running compute waits for next. Pure: times are epoch milliseconds, given. */
-import type { Clock, Timings } from './contract.ts'
+import type { Cause, Clock, Timings } from './contract.ts'
 
 export type TimerKind = 'idle' | 'checkpoint' | 'announce' | 'lifetime' | 'back_off'
 
@@ -46,6 +46,18 @@ const checkpointAfter = (nowMs: number, timings: Timings, afterMs: number) =>
 /** The next check after a probe found `idleForMs`: what is left of the timeout; due now when none is. */
 export const rearmIdle = (nowMs: number, idleTimeoutMs: number, idleForMs: number): number =>
   nowMs + Math.max(0, idleTimeoutMs - idleForMs)
+
+/** Ends `noticeMs` from now for `cause`, and says so before; an end that comes sooner stays. */
+export const announcedEnd = (
+  clock: Clock,
+  nowMs: number,
+  noticeMs: number,
+  cause: Cause,
+): Clock => {
+  const endsAtMs = nowMs + noticeMs
+  if (clock.endsAtMs !== undefined && clock.endsAtMs <= endsAtMs) return clock
+  return { ...clock, endsAtMs, endCause: cause, announcedMs: [] }
+}
 
 /** The earliest moment; undefined when the clock waits for nothing. Ties go to the end of the list. */
 export const nextTimer = (

@@ -79,6 +79,20 @@ test('a sandbox that dies during the save is replaced, and the hibernation still
   await keepHistories('lost-while-saving', input, await t.histories(input))
 })
 
+test('a sandbox that dies before a failed hibernation is tried again still goes to sleep', async () => {
+  const input = await t.up({ backOffMs: 60_000 })
+  const id = input.computeId
+  t.world.write(id, 'a')
+  t.world.fail('save', 'SaveFailed', 1, id)
+  await expect(t.ask(input, 'hibernate')).rejects.toMatchObject({ name: 'SaveFailed' })
+  t.world.kill(id)
+  await t.doors.observed(id, { generation: 1, what: 'gone', reason: 'out_of_memory' })
+  await t.until(input, 'hibernated')
+  expect(t.world.row(id)).toMatchObject({ generation: 2, cause: USER })
+  expect(t.world.snapshotFiles(id)).toEqual(['a'])
+  await keepHistories('lost-before-retry', input, await t.histories(input))
+})
+
 test('a sandbox that is lost again and again ends in failed, with a way out', async () => {
   const input = await t.up({ provisionRetryForMs: 60_000, backOffMs: 20 })
   const id = input.computeId

@@ -1,6 +1,6 @@
 /** Waiting: every wait of the plot goes through here, so that nothing outlasts a delete. */
 import { CancellationScope, condition, patched, sleep, workflowInfo } from '@temporalio/workflow'
-import { isToday, type Alarm, type Life } from './life.ts'
+import { follows, type Alarm, type Life } from './life.ts'
 import { mayRenew } from './renew.ts'
 
 /** Something is there to do before any timer. */
@@ -21,7 +21,7 @@ export const waitForWork = async (
   }
   // A timeout of 0 has another meaning to condition().
   if (delayMs < 1) return false
-  if (!isToday(life)) return condition(() => hasWork(life), delayMs, { summary })
+  if (!follows(life, 2)) return condition(() => hasWork(life), delayMs, { summary })
   const alarm = armed(life, delayMs, summary)
   await condition(() => alarm.rang || hasWork(life))
   return hasWork(life)
@@ -71,12 +71,30 @@ export const untilDeleted = async <T>(
   })
   work.catch(() => undefined)
   await condition(() => ended || life.deleteByMs !== undefined)
-  if (!ended) {
+  if (!ended && graceMs <= 0) scope.cancel()
+  else if (!ended) {
     const leftMs = Math.max(1, Math.min(graceMs, (life.deleteByMs ?? 0) - Date.now()))
     const inTime = await condition(() => ended, leftMs, { summary: 'a delete waits for this' })
     if (!inTime) scope.cancel()
   }
   return work
+}
+
+/** Its value; undefined if it had none by `atMs`, when it is cancelled. */
+export const until = async <T>(
+  atMs: number,
+  run: () => Promise<T>,
+  summary: string,
+): Promise<T | undefined> => {
+  const scope = new CancellationScope({ cancellable: true })
+  let ended = false
+  const work = scope.run(run).finally(() => {
+    ended = true
+  })
+  work.catch(() => undefined)
+  if (await condition(() => ended, Math.max(1, atMs - Date.now()), { summary })) return work
+  scope.cancel()
+  return work.catch(() => undefined)
 }
 
 /**

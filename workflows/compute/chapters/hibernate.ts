@@ -3,32 +3,43 @@ import type { SaveOutcome } from '../../../activities/contract.ts'
 import type { Cause, ComputeProblem, Wish } from '../contract.ts'
 import { note, record, save, stop } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
-import { move, settleServing, target, type Life } from '../life.ts'
+import { askIdleIn, isIdleOff, move, settleServing, target, type Life } from '../life.ts'
 import type { Entry } from '../queue.ts'
-import { backOff, failureBackOff } from '../timers.ts'
+import { announcedEnd, backOff, failureBackOff } from '../timers.ts'
 import { untilDeleted } from '../wait.ts'
 
 type Hibernation = Extract<Wish, { kind: 'hibernate' }>
 
-export const hibernate = async (life: Life, entry: Entry, wish: Hibernation): Promise<void> => {
+/** `noticeMs`: activity within that long before the freeze calls it off; its end is announced then. */
+export const hibernate = async (
+  life: Life,
+  entry: Entry,
+  wish: Hibernation,
+  noticeMs = 0,
+): Promise<void> => {
   const { cause, automatic } = wish
+  const { memory } = life
+  const { idleTimeoutMs } = memory
   life.serving = entry
   move(life, 'hibernate', cause)
   await record({ ...target(life), to: 'hibernating', cause })
+  // The timeout may have been changed meanwhile.
+  if (automatic && isIdleOff(life)) return calledOff(life, wish, { idleTimeoutMs: 0 }, 0)
+  const idleForMs = automatic ? Math.max(idleTimeoutMs, memory.idleTimeoutMs) : noticeMs
+  const idle = idleForMs > 0 ? { onlyIfIdleForMs: idleForMs } : {}
   let outcome: SaveOutcome
   try {
-    const idle = automatic ? { onlyIfIdleForMs: life.memory.idleTimeoutMs } : {}
     outcome = await untilDeleted(life, () =>
       save({ ...target(life), mode: 'hibernate', cause, ...idle }),
     )
   } catch (error) {
     if (mustRecall(error)) throw error
     return life.deleteByMs === undefined
-      ? stayUp(life, wish, problemOf(error, 'SaveFailed'))
+      ? stayUp(life, wish, problemOf(error, 'SaveFailed'), noticeMs > 0)
       : undefined
   }
   return outcome.kind === 'called_off'
-    ? calledOff(life, outcome.activity)
+    ? calledOff(life, wish, { activity: outcome.activity }, noticeMs)
     : fallAsleep(life, cause, outcome)
 }
 
@@ -62,30 +73,45 @@ const fallAsleep = async (
   life.renew = true
 }
 
-const calledOff = async (life: Life, activity: string): Promise<void> => {
+/** By activity, or because the idle timer was turned off. */
+const calledOff = async (
+  life: Life,
+  wish: Hibernation,
+  detail: { readonly activity: string } | { readonly idleTimeoutMs: number },
+  noticeMs: number,
+): Promise<void> => {
   const { memory, input } = life
-  const cause: Cause = { reason: 'called_off', actor: 'system:idle-timer' }
-  memory.callOffs += 1
-  life.activity = activity
-  const waitMs = Math.max(memory.idleTimeoutMs, backOff(memory.callOffs, input.timings.backOffMs))
-  if (memory.clock !== undefined)
-    memory.clock = { ...memory.clock, idleCheckAtMs: Date.now() + waitMs }
-  await record({ ...target(life), to: 'running', cause, detail: { activity } })
+  const cause: Cause = { reason: 'called_off', actor: wish.cause.actor }
+  if ('activity' in detail) life.activity = detail.activity
+  if (wish.automatic) {
+    memory.callOffs += 1
+    const waitMs = backOff(memory.callOffs, input.timings.backOffMs)
+    askIdleIn(life, Math.max(memory.idleTimeoutMs, waitMs))
+  } else if (memory.clock !== undefined)
+    memory.clock = announcedEnd(memory.clock, Date.now(), noticeMs, wish.cause)
+  await record({ ...target(life), to: 'running', cause, detail })
   move(life, 'call_off', cause)
-  // Only the idle timer's own wish can be called off; nobody waits for it.
+  // Of the idle timer's own wish nobody waits for the end; a schedule's is announced now.
   settleServing(life, { ok: true })
 }
 
-const stayUp = async (life: Life, wish: Hibernation, problem: ComputeProblem): Promise<void> => {
+const stayUp = async (
+  life: Life,
+  wish: Hibernation,
+  problem: ComputeProblem,
+  unannounced: boolean,
+): Promise<void> => {
   const { memory, input } = life
   const cause: Cause = { reason: 'save_failed', actor: 'system:workflow' }
   memory.saveFailures += 1
   memory.problem = problem
-  const atMs = Date.now() + failureBackOff(memory.saveFailures, input.timings.backOffMs)
-  if (memory.clock !== undefined)
-    memory.clock = wish.automatic
-      ? { ...memory.clock, idleCheckAtMs: atMs }
-      : { ...memory.clock, retry: { atMs, cause: wish.cause } }
+  const waitMs = failureBackOff(memory.saveFailures, input.timings.backOffMs)
+  const atMs = Date.now() + waitMs
+  if (wish.automatic) askIdleIn(life, waitMs)
+  else if (memory.clock !== undefined) {
+    const retry = { atMs, cause: wish.cause, ...(unannounced ? { unannounced } : {}) }
+    memory.clock = { ...memory.clock, retry }
+  }
   const detail = { tryAgainAt: new Date(atMs).toISOString() }
   await record({ ...target(life), to: 'running', cause, problem, detail })
   move(life, 'save_failed', cause)

@@ -2,7 +2,7 @@
 import type { Wish } from '../contract.ts'
 import { commitImage, note, record, save } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
-import { settleServing, target, type Life } from '../life.ts'
+import { follows, settleServing, target, type Life } from '../life.ts'
 import type { Entry } from '../queue.ts'
 import { failureBackOff } from '../timers.ts'
 import { untilDeleted } from '../wait.ts'
@@ -59,12 +59,15 @@ export const commit = async (
   const { imageId, cause } = wish
   life.serving = entry
   try {
-    const { digest } = await untilDeleted(life, () =>
-      commitImage({ ...target(life), imageId, cause }),
+    const { digest } = await untilDeleted(
+      life,
+      () => commitImage({ ...target(life), imageId, cause }),
+      follows(life, 3) ? 0 : undefined,
     )
     settleServing(life, { ok: true, value: { imageId, digest } })
   } catch (error) {
     if (mustRecall(error)) throw error
+    if (follows(life, 3) && life.deleteByMs !== undefined) return
     const problem = problemOf(error, 'Unavailable')
     settleServing(life, {
       ok: false,
@@ -87,6 +90,14 @@ const fencedOff = (life: Life): void => {
     code: 'StaleEpoch',
     message: 'another compute writes to this filesystem; what this one has is kept as a fork',
   })
+  const { memory, input } = life
+  if (follows(life, 3)) {
+    // Each further one is a whole upload and a fork of its own.
+    memory.saveFailures += 1
+    const waitMs = failureBackOff(memory.saveFailures, input.timings.backOffMs)
+    nextCheckpoint(life, Math.max(waitMs, input.timings.checkpointEveryMs))
+    if (memory.clock?.retry !== undefined) return
+  }
   const cause = { reason: 'save_failed', actor: 'system:workflow' } as const
   life.queue.push({ wish: { kind: 'hibernate', cause, automatic: false }, tickets: [] })
 }

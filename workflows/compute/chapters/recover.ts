@@ -5,7 +5,7 @@
 import type { Recollection } from '../../../activities/contract.ts'
 import type { Cause } from '../contract.ts'
 import { note, recall, record, stop } from '../effects.ts'
-import { arrive, move, settleServing, target, type Life } from '../life.ts'
+import { arrive, follows, move, settleServing, target, type Life } from '../life.ts'
 import { isComingUp } from '../lifecycle.ts'
 import { backOff, startClock } from '../timers.ts'
 import { pause } from '../wait.ts'
@@ -72,7 +72,16 @@ const lose = async (life: Life, stillUp: boolean): Promise<void> => {
     (stillUp ? memory.lastCheckpointAt : undefined) ?? new Date(upSinceMs).toISOString()
   await stop({ ...target(life), to: 'waking', cause, keepTree: true, detail: { lossSince } })
   move(life, 'lost', cause)
+  if (stillUp) keepPromisedHibernation(life)
   delete memory.clock
+}
+
+/** One that could not be saved and is to be tried again; not one that was for the sandbox's own sake. */
+const keepPromisedHibernation = (life: Life): void => {
+  const cause = life.memory.clock?.retry?.cause
+  if (cause === undefined || !follows(life, 3)) return
+  if (cause.reason === 'drain' || cause.reason === 'save_failed') return
+  life.queue.unshift({ wish: { kind: 'hibernate', cause, automatic: false }, tickets: [] })
 }
 
 /** A person's wish goes on in the state that is found; what needed the old sandbox has failed. */

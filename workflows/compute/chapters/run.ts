@@ -4,10 +4,10 @@ import type { Cause, Wish } from '../contract.ts'
 import { showDetails, showSearchable } from '../display.ts'
 import { announce, probe } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
-import { settle, target, type Life } from '../life.ts'
+import { askIdleIn, follows, isIdleOff, settle, target, type Life } from '../life.ts'
 import { takeNext, type Entry } from '../queue.ts'
 import { renewIfWanted } from '../renew.ts'
-import { backOff, nextTimer, rearmIdle, type NextTimer } from '../timers.ts'
+import { announcedEnd, backOff, nextTimer, rearmIdle, type NextTimer } from '../timers.ts'
 import { waitForWork } from '../wait.ts'
 import { hibernate } from './hibernate.ts'
 import { checkpoint, commit } from './keep.ts'
@@ -37,9 +37,9 @@ export const run = async (life: Life): Promise<void> => {
 const serve = async (life: Life, entry: Entry, wish: Wish): Promise<void> => {
   switch (wish.kind) {
     case 'hibernate':
-      if (wish.cause.reason === 'schedule' && (await announcedInstead(life, wish.cause)))
-        return settle(life, entry, { ok: true })
-      return hibernate(life, entry, wish)
+      return wish.cause.reason === 'schedule'
+        ? hibernateUnlessInUse(life, entry, wish)
+        : hibernate(life, entry, wish)
     case 'checkpoint':
       return checkpoint(life, entry)
     case 'commit':
@@ -81,7 +81,11 @@ const fire = async (life: Life, timer: NextTimer): Promise<void> => {
     case 'back_off': {
       const { retry, ...rest } = clock
       memory.clock = rest
-      return retry === undefined ? undefined : hibernateFor(life, retry.cause, false)
+      if (retry === undefined) return
+      if (!(retry.unannounced === true && follows(life, 3)))
+        return hibernateFor(life, retry.cause, false)
+      const wish = { kind: 'hibernate', cause: retry.cause, automatic: false } as const
+      return hibernateUnlessInUse(life, { wish, tickets: [] }, wish)
     }
   }
 }
@@ -93,7 +97,10 @@ const hibernateFor = (life: Life, cause: Cause, automatic: boolean): Promise<voi
 
 const askWhetherIdle = async (life: Life): Promise<void> => {
   const { memory, input } = life
+  if (isIdleOff(life)) return askIdleIn(life, 0)
   const report = await ask(life)
+  // It may have been turned off meanwhile.
+  if (isIdleOff(life)) return askIdleIn(life, 0)
   const clock = memory.clock
   if (clock === undefined) return
   if (report === undefined) {
@@ -112,16 +119,22 @@ const askWhetherIdle = async (life: Life): Promise<void> => {
   }
 }
 
-/** A schedule ends active work only after announcing it; true when it was announced instead. */
-const announcedInstead = async (life: Life, cause: Cause): Promise<boolean> => {
+/** A schedule ends active work only after announcing it. */
+const hibernateUnlessInUse = async (
+  life: Life,
+  entry: Entry,
+  wish: Extract<Wish, { kind: 'hibernate' }>,
+): Promise<void> => {
   const noticeMs = Math.max(0, ...life.input.timings.announceMs)
+  // Who waits for it is not forgotten if the sandbox turns out to be gone.
+  if (follows(life, 3)) life.serving = entry
   const report = noticeMs > 0 ? await ask(life) : undefined
-  const clock = life.memory.clock
-  if (report === undefined || report.idleForMs >= noticeMs || clock === undefined) return false
-  const endsAtMs = Date.now() + noticeMs
-  if (clock.endsAtMs === undefined || clock.endsAtMs > endsAtMs)
-    life.memory.clock = { ...clock, endsAtMs, endCause: cause, announcedMs: [] }
-  return true
+  const { clock } = life.memory
+  if (report === undefined || report.idleForMs >= noticeMs || clock === undefined)
+    return hibernate(life, entry, wish, follows(life, 3) ? noticeMs : 0)
+  life.memory.clock = announcedEnd(clock, Date.now(), noticeMs, wish.cause)
+  life.serving = undefined
+  settle(life, entry, { ok: true })
 }
 
 const ask = async (life: Life): Promise<ActivityReport | undefined> => {
