@@ -16,6 +16,10 @@ export class SaveLedger {
   #published: SavedIndex | null = null
   readonly #unpublished = new Map<string, SavedIndex>()
   readonly #summaries = new Map<string, SaveSummary>()
+  /** Descriptor of an index → how many tasks read it. */
+  readonly #readers = new Map<number, number>()
+  /** To be closed by their last reader. */
+  readonly #outdated = new Set<number>()
 
   constructor(scratch: string) {
     this.#scratch = scratch
@@ -44,6 +48,19 @@ export class SaveLedger {
     return covers ? index : null
   }
 
+  /** Whatever is published or forgotten meanwhile, the index can be read until the answer is called. */
+  hold({ fd }: SavedIndex): () => void {
+    this.#readers.set(fd, (this.#readers.get(fd) ?? 0) + 1)
+    return () => {
+      const left = (this.#readers.get(fd) ?? 0) - 1
+      if (left > 0) this.#readers.set(fd, left)
+      else {
+        this.#readers.delete(fd)
+        if (this.#outdated.delete(fd)) closeSync(fd)
+      }
+    }
+  }
+
   record(summary: SaveSummary, index: SavedIndex): void {
     this.forget(summary.saveId)
     this.#summaries.set(summary.saveId, summary)
@@ -55,7 +72,7 @@ export class SaveLedger {
   /** A save that is taken again under its id: what was known of it no longer holds. */
   forget(saveId: string): void {
     const index = this.#unpublished.get(saveId)
-    if (index) closeSync(index.fd)
+    if (index) this.#close(index)
     this.#unpublished.delete(saveId)
     this.#summaries.delete(saveId)
   }
@@ -87,9 +104,14 @@ export class SaveLedger {
   rebase(index: SavedIndex | null): void {
     const summary = index && this.#summaries.get(index.saveId)
     for (const saveId of [...this.#unpublished.keys()]) this.forget(saveId)
-    if (this.#published) closeSync(this.#published.fd)
+    if (this.#published) this.#close(this.#published)
     this.#summaries.clear()
     if (index && summary) this.#summaries.set(index.saveId, summary)
     this.#published = index
+  }
+
+  #close({ fd }: SavedIndex): void {
+    if (this.#readers.has(fd)) this.#outdated.add(fd)
+    else closeSync(fd)
   }
 }
