@@ -3,6 +3,7 @@ import { findCompute } from '../records/computes.ts'
 import { findFilesystem, findSnapshot, listSnapshots } from '../records/filesystems.ts'
 import { readEvents } from '../records/events.ts'
 import type { Cause } from '../workflows/compute/contract.ts'
+import { requireBinding } from './binding.ts'
 import { startGround, type Ground } from './testing/ground.ts'
 
 const cause: Cause = { reason: 'user', actor: 'user:suite' }
@@ -97,6 +98,20 @@ describe('a compute on real ground', () => {
       kind: 'clean',
       snapshotId: first.kind === 'published' ? first.snapshotId : '',
     })
+  })
+
+  it('saved right after a write, has it in the save, though a moment before nothing had changed', async () => {
+    const id = await ground.newCompute()
+    await up(id, 1)
+    const target = { computeId: id, generation: 1 }
+    await ground.run(id, 'echo x > ~/x && sleep 0.3')
+    await ground.data.save({ ...target, mode: 'checkpoint', cause })
+    const { endpoint } = await requireBinding(ground.db, target)
+    // Others who ask are told this for a second.
+    expect((await ground.sidekick.activity(endpoint, target)).dirty).toBe(false)
+    await ground.run(id, 'echo y > ~/y')
+    const outcome = await ground.data.save({ ...target, mode: 'checkpoint', cause })
+    expect(outcome).toMatchObject({ kind: 'published' })
   })
 
   it('is not put to sleep by a timer while a command runs, and goes on afterwards', async () => {

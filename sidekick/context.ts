@@ -22,6 +22,9 @@ export interface SidekickContext {
   closeSockets(code: number, reason: string): void
   /** How far a restore is; the saves part replaces it. */
   restoring: () => RestoreState
-  /** Whether the trees changed since the last published save; the saves part replaces it. */
-  dirty: () => boolean | Promise<boolean>
+  /**
+   * Whether the trees changed since the last published save; `isFresh`: as of now, not of the last
+   * second. The saves part replaces it.
+   */
+  dirty: (isFresh: boolean) => boolean | Promise<boolean>
 }

@@ -95,7 +95,10 @@ export interface ClaimRequest {
  */
 /** POST /v1/shutdown (control): ends the sidekick process. 204. */
 
-/** GET /v1/activity (use): what keeps it up. */
+/**
+ * GET /v1/activity[?fresh=1] (use): what keeps it up. `dirty` may be a second old, unless `fresh`
+ * asks for the trees as they are now.
+ */
 export interface ActivityStatus {
   readonly idleForMs: number
   readonly reason: string | null

@@ -12,10 +12,10 @@ export const registerActivity = (
     'GET',
     '/v1/activity',
     { scope: 'use', during: ['claimed', 'open', 'frozen', 'retired'] },
-    async (): Promise<ActivityStatus> => ({
+    async ({ query }): Promise<ActivityStatus> => ({
       idleForMs: context.activity.idleForMs(),
       reason: context.activity.reason(),
-      dirty: await context.dirty(),
+      dirty: await context.dirty(query.get('fresh') === '1'),
       terminals: counts.terminals(),
       commands: counts.commands(),
       memoryBytes: memoryBytes(context.processes),

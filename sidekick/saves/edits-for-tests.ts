@@ -21,6 +21,7 @@ import { bytesOf, fromText, type TreeRoots } from './tree-path.ts'
 
 /** Few names, so that edits meet; each an awkward one: byte order, prefixes, bytes that are not UTF-8. */
 const NAMES = ['a', 'a.b', 'a b', 'b\n', '\xc3\xbc', '\xff\xfe', 'z']
+
 /** Edits of paths of these names, at most `depth` deep. */
 export const editsOf = (names: readonly string[], depth: number) => {
   const path = fc

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -75,6 +75,54 @@ test('a save that was never published leaves the last published one as base', as
   await sidekick.published('s3')
   await sidekick.published('s3')
   expect((await sidekick.archive('s5', 's1')).headers['x-dormouse-archive']).toBe('full')
+})
+
+test('a late word about an older save does not end the one under way', async () => {
+  const sidekick = await openSidekick()
+  // More than one block of the index is left to be read when the stream stands still.
+  for (let i = 0; i < 6_000; i++) writeFileSync(join(sidekick.roots.home, `file ${i}`), '')
+  await sleep(60)
+  await sidekick.archive('s1')
+  await sidekick.published('s1')
+  await sidekick.archive('given-up', 's1')
+  writeFileSync(join(sidekick.roots.env, 'noise'), randomBytes(24 * 1024 * 1024))
+  const body = { saveId: 's2', baseSaveId: 's1', trees: ['home', 'env'] }
+  const response = await sidekick.open('POST', '/v1/archive', body)
+  expect(response.headers['x-dormouse-archive']).toBe('delta')
+  expect((await sidekick.published('given-up')).status).toBe(204)
+  const hash = createHash('sha256')
+  for await (const chunk of response as AsyncIterable<Buffer>) hash.update(chunk)
+  expect(await sidekick.summary('s2')).toMatchObject({
+    sha256: hash.digest('hex'),
+    entries: 3,
+    treeEntries: 6_003,
+  })
+  // And is a base itself, for it knows the tree.
+  expect((await sidekick.archive('s3', 's2')).headers['x-dormouse-archive']).toBe('delta')
+})
+
+test('who asks anew whether anything changed is told of what was written a moment ago', async () => {
+  const sidekick = await openSidekick()
+  const isDirtyNow = async (): Promise<boolean> =>
+    (await sidekick.call('GET', '/v1/activity?fresh=1')).json<{ dirty: boolean }>().dirty
+  await sleep(60)
+  await sidekick.archive('s1')
+  await sidekick.published('s1')
+  expect(await sidekick.isDirty()).toBe(false)
+  writeFileSync(join(sidekick.roots.home, 'written'), '')
+  const both = await Promise.all([isDirtyNow(), isDirtyNow()])
+  expect(both).toEqual([true, true])
+  // Several at once neither get in each other's way nor end in a guess.
+  await sidekick.archive('s2', 's1')
+  await sidekick.published('s2')
+  await sleep(60)
+  await sidekick.archive('s3', 's2')
+  await sidekick.published('s3')
+  expect(await Promise.all([sidekick.isDirty(), isDirtyNow(), isDirtyNow()])).toEqual([
+    false,
+    false,
+    false,
+  ])
 })
 
 test('over the cap the answer is 413 and no stream', async () => {

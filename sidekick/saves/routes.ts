@@ -20,7 +20,7 @@ const MOST_PARTS = 10_000
 export const registerSaves = (router: Router, context: SidekickContext): void => {
   const freezer = new Freezer(context)
   const saves = new Saves(context, freezer)
-  context.dirty = () => saves.dirty()
+  context.dirty = (isFresh) => saves.dirty(isFresh)
   context.restoring = () => saves.restoring
 
   router.on('POST', '/v1/freeze', RUNNING, async ({ request }) => ({

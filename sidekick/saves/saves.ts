@@ -66,6 +66,8 @@ export class Saves {
     const stopWatching = this.#freezer.isFrozen
       ? this.#freezer.onThaw(() => running.abort(new Failure('wrong_state', 'The freeze ended.')))
       : null
+    // A late word about an older save must not close what this one is read against.
+    const release = base && this.#ledger.hold(base)
     const finished = running.result.then(
       (report) => {
         const kind = base ? 'delta' : 'full'
@@ -78,6 +80,7 @@ export class Saves {
     )
     void finished.finally(() => {
       stopWatching?.()
+      release?.()
       closeSync(removedFd)
     })
     const kind = await running.begun
@@ -165,12 +168,20 @@ export class Saves {
     }
   }
 
-  /** Whether the trees differ from what was last published; true when that cannot be told. */
-  dirty(): Promise<boolean> {
+  /**
+   * Whether the trees differ from what was last published; true when that cannot be told. `isFresh`:
+   * as of now, where otherwise an answer of the last second will do.
+   */
+  async dirty(isFresh = false): Promise<boolean> {
+    const sinceMs = performance.now() - (isFresh ? 0 : DIRTY_FRESH_MS)
+    // A look that is under way may have passed by what was written since.
+    if (isFresh && this.#underWay?.kind === 'dirty') await this.#underWay.over
     const base = this.#ledger.published
-    if (!base || this.#underWay) return Promise.resolve(true)
+    if (!base || (this.#underWay && this.#underWay.kind !== 'dirty')) return true
     const known = this.#dirty
-    if (known && performance.now() - known.atMs < DIRTY_FRESH_MS) return known.answer
+    if (known && known.atMs >= sinceMs) return known.answer
+    if (this.#underWay) return true
+    const release = this.#ledger.hold(base)
     const job = { base, roots: this.#context.trees, withinMs: DIRTY_WITHIN_MS }
     const answer = this.#run(null, { kind: 'dirty', job }).result.then(
       ({ dirty, quiet }) => {
@@ -179,6 +190,7 @@ export class Saves {
       },
       () => true,
     )
+    void answer.finally(release)
     this.#dirty = { answer, atMs: performance.now() }
     return answer
   }
@@ -198,7 +210,8 @@ export class Saves {
       if (this.#underWay === underWay) this.#underWay = null
     }
     const over = running.result.then(clear, clear)
-    const underWay: UnderWay = { saveId, abort: (reason) => running.abort(reason), over }
+    const { kind } = task
+    const underWay: UnderWay = { kind, saveId, abort: (reason) => running.abort(reason), over }
     this.#underWay = underWay
     return running
   }
@@ -212,6 +225,7 @@ export class Saves {
 }
 
 interface UnderWay {
+  readonly kind: 'archive' | 'restore' | 'scan' | 'dirty'
   readonly saveId: string | null
   abort(reason: Error): void
   /** Resolves when it has ended, however. */
