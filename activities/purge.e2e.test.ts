@@ -4,8 +4,10 @@ import { findCompute } from '../records/computes.ts'
 import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
 import { trashFilesystem, untrashFilesystem } from '../records/trash.ts'
 import type { Cause } from '../workflows/compute/contract.ts'
-import type { Target } from './contract.ts'
+import type { SaveOutcome, Target } from './contract.ts'
+import { createSave } from './save.ts'
 import { startGround, type Ground } from './testing/ground.ts'
+import { heldUp } from './testing/held-up.ts'
 
 const cause: Cause = { reason: 'user', actor: 'user:suite' }
 
@@ -57,5 +59,79 @@ describe('a delete with purge that is done twice', () => {
     expect((await filesystemOf(target))?.head_snapshot_id).not.toBeNull()
     await release(target)
     expect((await filesystemOf(target))?.head_snapshot_id).toBeNull()
+  })
+})
+
+/** A save that has all in the store and waits with its publication. */
+const waiting = async (target: Target) => {
+  let goOn: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  let outcome!: Promise<SaveOutcome>
+  await new Promise<void>((arrived, failed) => {
+    const save = createSave({ ...ground.deps, db: heldUp(ground.db, arrived, gate) })
+    outcome = save({ ...target, mode: 'checkpoint', cause }, new AbortController().signal)
+    outcome.then(() => failed(new Error('it ended')), failed)
+  })
+  return () => {
+    goOn()
+    return outcome
+  }
+}
+const newWriter = (id: string) =>
+  ground.db
+    .updateTable('filesystems')
+    .set((column) => ({ epoch: column('epoch', '+', 1) }))
+    .where('id', '=', id)
+    .execute()
+const forksOf = (id: string) =>
+  ground.db.selectFrom('filesystems').selectAll().where('name', 'like', `${id}-refused-%`).execute()
+
+describe('a save that is late', () => {
+  it.each([
+    ['with an earlier head', true],
+    ['that was never saved before', false],
+  ])('brings nothing back of a filesystem %s that was purged', async (_what, savedBefore) => {
+    const target = await started()
+    if (savedBefore) {
+      await checkpoint(target)
+      await ground.run(target.computeId, 'echo changed > ~/file')
+    }
+    const late = await waiting(target)
+    await askForPurge(target)
+    await release(target)
+    await expect(late()).rejects.toMatchObject({ name: 'NotFound' })
+    const filesystem = await filesystemOf(target)
+    expect(filesystem?.head_snapshot_id).toBeNull()
+    expect(await listSnapshots(ground.db, filesystem?.id ?? '')).toEqual([])
+    expect(await forksOf(filesystem?.id ?? '')).toEqual([])
+    await expect(
+      untrashFilesystem(ground.db, filesystem?.id ?? '', 'user:suite'),
+    ).rejects.toMatchObject({ name: 'InvalidState' })
+  })
+
+  it('makes no fork of what is about to be purged', async () => {
+    const target = await started()
+    const late = await waiting(target)
+    const id = (await filesystemOf(target))?.id ?? ''
+    await askForPurge(target)
+    await newWriter(id)
+    await ground.control.release({ ...target, cause, purge: false, unsaved: false })
+    await expect(late()).rejects.toMatchObject({ name: 'NotFound' })
+    expect(await forksOf(id)).toEqual([])
+  })
+
+  it('goes to the trash with what is in the trash, and so does its fork', async () => {
+    const target = await started()
+    const late = await waiting(target)
+    const later = await waiting(target)
+    const id = (await filesystemOf(target))?.id ?? ''
+    await ground.control.release({ ...target, cause, purge: false, unsaved: false })
+    expect((await late()).kind).toBe('published')
+    await newWriter(id)
+    expect((await later()).kind).toBe('forked')
+    const [fork] = await forksOf(id)
+    expect(fork?.head_snapshot_id).not.toBeNull()
+    expect(fork?.trashed_at).not.toBeNull()
+    expect((await filesystemOf(target))?.trashed_at).not.toBeNull()
   })
 })

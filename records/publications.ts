@@ -1,4 +1,6 @@
 /** The one way a filesystem's head moves to what a compute saved. */
+import { DormouseError } from '../workflows/errors.ts'
+import { findCompute } from './computes.ts'
 import type { Db, Queryable } from './database.ts'
 import { appendEvent } from './events.ts'
 import {
@@ -27,13 +29,15 @@ export type Published =
  * the event in one transaction. Published already (lost reply): the same answer. `refused` when a
  * newer writer owns the filesystem or somebody else moved its head. An attempt of the same writer
  * that was given up and went on all the same is no stranger: of the two, what was archived later
- * becomes or stays the head.
+ * becomes or stays the head. One in the trash still takes the last save of its writer, and has it when
+ * it is restored. Errors: NotFound when it was deleted for good.
  */
 export const publishSnapshot = (db: Db, publication: Publication): Promise<Published> =>
   db.transaction().execute(async (tx) => {
     const filesystem = await lockFilesystem(tx, publication.filesystemId)
     const existing = await findSnapshot(tx, publication.snapshotId)
     if (existing !== undefined) return PUBLISHED
+    if (filesystem.purged_at !== null) throw deletedForGood(filesystem)
     if (filesystem.epoch !== publication.epoch) return { kind: 'refused' }
     if (filesystem.head_snapshot_id !== publication.expectedHead) {
       const head = await headOfSameWriter(tx, filesystem, publication.manifest)
@@ -94,12 +98,32 @@ const headOfSameWriter = async (
 const isLater = (one: Manifest, other: Manifest): boolean =>
   (one.parts.at(-1)?.ordinal ?? 0) > (other.parts.at(-1)?.ordinal ?? 0)
 
-/** A refused publication kept as a filesystem of its own, named after where it came from, and told. */
+const deletedForGood = ({ id }: FilesystemRow): DormouseError =>
+  new DormouseError('NotFound', `filesystem ${id} was deleted for good; this save is dropped`)
+
+/** Purged, or about to be: the delete of the compute that it was made with has put it into the trash. */
+const isGoingForGood = async (
+  tx: Queryable,
+  { purged_at, trashed_at, implicit }: FilesystemRow,
+  computeId: string,
+): Promise<boolean> => {
+  if (purged_at !== null) return true
+  if (trashed_at === null || !implicit) return false
+  const compute = await findCompute(tx, computeId)
+  return compute?.delete_requested?.purge === true
+}
+
+/**
+ * A refused publication kept as a filesystem of its own, named after where it came from, and told. In
+ * the trash when that is there. Errors: NotFound when that was deleted for good.
+ */
 export const keepAsFork = (db: Db, publication: Publication): Promise<string> =>
   db.transaction().execute(async (tx) => {
     const existing = await findSnapshot(tx, publication.snapshotId)
     if (existing !== undefined) return existing.filesystem_id
     const origin = await lockFilesystem(tx, publication.filesystemId)
+    if (await isGoingForGood(tx, origin, publication.manifest.computeId))
+      throw deletedForGood(origin)
     const fork = await insertFilesystem(tx, {
       groupId: origin.group_id,
       ownerId: origin.owner_id,
@@ -111,7 +135,10 @@ export const keepAsFork = (db: Db, publication: Publication): Promise<string> =>
     await insertSnapshot(tx, fork, publication)
     await tx
       .updateTable('filesystems')
-      .set({ head_snapshot_id: publication.snapshotId })
+      .set({
+        head_snapshot_id: publication.snapshotId,
+        ...(origin.trashed_at === null ? {} : { trashed_at: new Date() }),
+      })
       .where('id', '=', fork.id)
       .execute()
     await appendEvent(tx, {

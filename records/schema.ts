@@ -94,6 +94,7 @@ export interface FilesystemsTable {
   created_at: CreatedAt
   trashed_at: Date | null
   forked_from: string | null
+  purged_at: Date | null
 }
 export interface SnapshotsTable {
   id: string

@@ -38,11 +38,16 @@ export const trashFilesystem = (db: Db, id: string, actor: string): Promise<void
     await note(tx, row, 'filesystem.trashed', actor)
   })
 
-/** Out of the trash, as it was. */
+/** Out of the trash, as it was. Errors: InvalidState when it was deleted for good. */
 export const untrashFilesystem = (db: Db, id: string, actor: string): Promise<void> =>
   db.transaction().execute(async (tx) => {
     const row = await lockFilesystem(tx, id)
     if (row.trashed_at === null) return
+    if (row.purged_at !== null)
+      throw new DormouseError(
+        'InvalidState',
+        'it was deleted for good, there is nothing to restore; make a new filesystem',
+      )
     await setTrashed(tx, row, null)
     await note(tx, row, 'filesystem.untrashed', actor)
   })
@@ -75,7 +80,12 @@ export const purgeFilesystem = (db: Db, id: string, actor: string): Promise<void
     else
       await tx
         .updateTable('filesystems')
-        .set({ head_snapshot_id: null })
+        .set({
+          head_snapshot_id: null,
+          // Whoever still saves to it is no writer of it any more, also to services that do not know `purged_at`.
+          epoch: row.epoch + 1,
+          purged_at: sql<Date>`coalesce(purged_at, now())`,
+        })
         .where('id', '=', id)
         .execute()
   })
