@@ -11,7 +11,10 @@ import { transfer } from './transfer.ts'
 
 type CommitInput = Parameters<DataActivities['commitImage']>[0]
 
-/** Saves /opt/env as the layer of the pending image; committed already: the same digest again. */
+/**
+ * Saves /opt/env as the layer of the pending image; committed already: the same digest again. Errors:
+ * ImageNotFound when it was deleted, also while it was committed.
+ */
 export const createCommitImage =
   (deps: SaveDeps) =>
   async (input: CommitInput, signal: AbortSignal): Promise<{ digest: string }> => {
@@ -21,8 +24,7 @@ export const createCommitImage =
       .selectAll()
       .where('id', '=', input.imageId)
       .executeTakeFirst()
-    if (image === undefined)
-      throw new DormouseError('ImageNotFound', `image ${input.imageId} does not exist`)
+    if (image === undefined || image.state === 'deleted') throw deletedError(input)
     if (image.state === 'ready' && image.digest !== null) return { digest: image.digest }
     const { compute, endpoint } = binding
     const saveId = newId()
@@ -57,6 +59,9 @@ export const createCommitImage =
     })
   }
 
+const deletedError = ({ imageId }: CommitInput): DormouseError =>
+  new DormouseError('ImageNotFound', `image ${imageId} does not exist, or was deleted`)
+
 /** Row and reference in one step; of two attempts the first to get here decides the digest. */
 const finish = (
   db: Db,
@@ -76,7 +81,8 @@ const finish = (
       .selectAll()
       .where('id', '=', input.imageId)
       .forUpdate()
-      .executeTakeFirstOrThrow()
+      .executeTakeFirst()
+    if (image === undefined || image.state === 'deleted') throw deletedError(input)
     if (image.state === 'ready' && image.digest !== null) return { digest: image.digest }
     await tx
       .updateTable('images')

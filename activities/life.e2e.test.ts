@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findCompute } from '../records/computes.ts'
+import { findCompute, requireCompute } from '../records/computes.ts'
 import { findFilesystem, findSnapshot, listSnapshots } from '../records/filesystems.ts'
+import { newId } from '../records/ids.ts'
+import { deleteImage, findImageRow, insertPendingImage } from '../records/images.ts'
 import { readEvents } from '../records/events.ts'
 import type { Cause } from '../workflows/compute/contract.ts'
 import { requireBinding } from './binding.ts'
+import { createCommitImage } from './commit-image.ts'
 import { startGround, type Ground } from './testing/ground.ts'
 
 const cause: Cause = { reason: 'user', actor: 'user:suite' }
@@ -221,6 +224,33 @@ describe('a compute on real ground', () => {
     const other = await ground.newCompute({ imageId })
     expect(await up(other, 1)).toMatchObject({ state: 'restoring', snapshotId: null })
     expect(await ground.run(other, 'mytool; ls -A ~')).toBe('tool\n')
+  })
+
+  it('brings no image back that was deleted while it was committed', async () => {
+    const id = await ground.newCompute()
+    await up(id, 1)
+    const compute = await requireCompute(ground.db, id)
+    const imageId = newId()
+    const pending = { imageId, compute, ownerId: 'user', name: imageId }
+    await insertPendingImage(ground.db, pending)
+    const { sidekick } = ground
+    const commit = createCommitImage({
+      ...ground.deps,
+      sidekick: {
+        ...sidekick,
+        async archive(...args) {
+          await deleteImage(ground.db, imageId)
+          return sidekick.archive(...args)
+        },
+      },
+    })
+    const input = { computeId: id, generation: 1, imageId, cause }
+    const refused = { name: 'ImageNotFound' }
+    await expect(commit(input, new AbortController().signal)).rejects.toMatchObject(refused)
+    expect(await findImageRow(ground.db, imageId)).toBeUndefined()
+    await expect(ground.data.commitImage(input)).rejects.toMatchObject(refused)
+    // Its name is free, so another may have it by now.
+    await insertPendingImage(ground.db, { ...pending, imageId: newId() })
   })
 
   it('hibernated, is saved and stopped in one step', async () => {
