@@ -198,6 +198,16 @@ describe('the rate limit', () => {
   })
 })
 
+it('API keys of one user count as one caller', async () => {
+  const strict = await startHarness({ env: { DORMOUSE_RATE_LIMIT_PER_MINUTE: '4' } })
+  const one = await strict.person('one')
+  const statuses = []
+  for (let turn = 0; turn < 6; turn++)
+    statuses.push((await strict.send('GET', '/api/groups', await strict.apiKey(one))).status)
+  expect(statuses).toEqual([200, 200, 200, 200, 429, 429])
+  await strict.stop()
+})
+
 describe('logs and ids', () => {
   it('write no token, cookie, password, query or env value', async () => {
     lines.length = 0

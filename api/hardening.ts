@@ -1,5 +1,5 @@
 import cors from '@fastify/cors'
-import rateLimit from '@fastify/rate-limit'
+import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import helmet from 'helmet'
 import { newId } from '../records/ids.ts'
@@ -67,7 +67,8 @@ export const registerHardening = async (app: App, config: ApiConfig): Promise<vo
   await app.register(rateLimit, {
     max: config.rateLimitPerMinute,
     timeWindow: 60_000,
-    keyGenerator: (request) => request.principal?.actor ?? request.ip,
+    // Not by the key or login that was used: one user may have many.
+    keyGenerator: (request) => request.principal?.userId ?? normalizeIP(request.ip, 64),
     allowList: (request) => ANY_HOST.has(pathOf(request)),
     errorResponseBuilder: (_request, context) =>
       new DormouseError('RateLimited', `at most ${context.max} requests a minute; wait a moment`),

@@ -167,3 +167,29 @@ describe('events', () => {
     expect(await text).toContain('retry: 1000')
   })
 })
+
+it('streams of one user are counted, and a place is free again when one ends', async () => {
+  const small = await startHarness({ env: { DORMOUSE_EVENT_STREAMS_PER_USER: '2' } })
+  const [one, two] = [await small.person('one'), await small.person('two')]
+  await small.app.listen({ port: 0, host: '127.0.0.1' })
+  const url = `http://127.0.0.1:${(small.app.server.address() as AddressInfo).port}/api/events`
+  const opened: AbortController[] = []
+  const open = async (who: Person) => {
+    const abort = new AbortController()
+    opened.push(abort)
+    const answer = await fetch(url, {
+      signal: abort.signal,
+      headers: { accept: 'text/event-stream', authorization: `Bearer ${who.token}` },
+    })
+    return { status: answer.status, close: () => abort.abort() }
+  }
+  const [first, second, third] = [await open(one), await open(one), await open(one)] as const
+  expect([first.status, second.status, third.status]).toEqual([200, 200, 429])
+  const other = await open(two)
+  expect(other.status).toBe(200)
+  first.close()
+  await vi.waitFor(async () => expect((await open(one)).status).toBe(200), 10_000)
+  opened.forEach((abort) => abort.abort())
+  small.app.server.closeAllConnections()
+  await small.stop()
+})

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { readEvents, type EventRecord } from '../../records/events.ts'
+import { DormouseError } from '../../workflows/errors.ts'
 import type { AppDeps } from '../deps.ts'
+import { caller } from '../policy.ts'
 
 const BATCH = 200
 export const HEARTBEAT_MS = 15_000
@@ -21,12 +23,14 @@ export interface Streams {
   endAll(): void
 }
 
-export const createStreams = (deps: Pick<AppDeps, 'db' | 'bell'>): Streams => {
+export const createStreams = (deps: Pick<AppDeps, 'db' | 'bell' | 'config'>): Streams => {
   const open = new Set<AbortController>()
+  const takePlace = createPlaces(deps.config.eventStreamsPerUser)
 
   return {
     endAll: () => open.forEach((stream) => stream.abort()),
     async follow(request, reply, listener) {
+      const leave = takePlace(caller(request).userId)
       const ended = new AbortController()
       open.add(ended)
       request.raw.once('close', () => ended.abort())
@@ -71,10 +75,30 @@ export const createStreams = (deps: Pick<AppDeps, 'db' | 'bell'>): Streams => {
         if (!ended.signal.aborted) request.log.warn({ err: error }, 'event stream broke')
       } finally {
         open.delete(ended)
+        leave()
         ended.abort()
         response.end()
       }
     },
+  }
+}
+
+/** Each stream asks the database every few seconds. Errors: RateLimited. */
+const createPlaces = (most: number) => {
+  const taken = new Map<string, number>()
+  return (userId: string): (() => void) => {
+    const before = taken.get(userId) ?? 0
+    if (before >= most)
+      throw new DormouseError(
+        'RateLimited',
+        `${before} event streams of yours are open, as many as one may have; close one, or follow /api/events, which has all your computes`,
+      )
+    taken.set(userId, before + 1)
+    return () => {
+      const now = (taken.get(userId) ?? 1) - 1
+      if (now === 0) taken.delete(userId)
+      else taken.set(userId, now)
+    }
   }
 }
 

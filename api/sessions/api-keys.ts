@@ -2,7 +2,9 @@ import { Type } from '@fastify/type-provider-typebox'
 import type { Selectable } from 'kysely'
 import { mintApiKey } from '../../auth/api-keys.ts'
 import { authorize } from '../../auth/authorize.ts'
+import type { Queryable } from '../../records/database.ts'
 import { appendEvent } from '../../records/events.ts'
+import { lockUser } from '../../records/user-lock.ts'
 import type { ApiKeysTable } from '../../records/schema.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
@@ -10,7 +12,7 @@ import { caller } from '../policy.ts'
 import { ById, onePage, PageOf } from '../schema.ts'
 import { ApiKeyBody, ApiKeySchema, NewApiKeySchema } from './schema.ts'
 
-export const registerApiKeys = (app: App, { db }: AppDeps): void => {
+export const registerApiKeys = (app: App, { db, config: { apiKeysPerUser } }: AppDeps): void => {
   const tags = ['sessions']
   const config = { policy: { access: 'person' } } as const
 
@@ -24,6 +26,7 @@ export const registerApiKeys = (app: App, { db }: AppDeps): void => {
       const key = mintApiKey()
       const { expiresIn } = request.body
       const row = await db.transaction().execute(async (tx) => {
+        await checkKeys(tx, principal.userId, apiKeysPerUser)
         const inserted = await tx
           .insertInto('api_keys')
           .values({
@@ -91,6 +94,24 @@ export const registerApiKeys = (app: App, { db }: AppDeps): void => {
       return reply.code(204).send(null)
     },
   )
+}
+
+const checkKeys = async (tx: Queryable, userId: string, cap: number): Promise<void> => {
+  await lockUser(tx, userId)
+  const { count } = await tx
+    .selectFrom('api_keys')
+    .select((on) => on.fn.countAll<string>().as('count'))
+    .where('user_id', '=', userId)
+    .where('revoked_at', 'is', null)
+    .where((on) => on.or([on('expires_at', 'is', null), on('expires_at', '>', new Date())]))
+    .executeTakeFirstOrThrow()
+  const used = Number(count)
+  if (used >= cap)
+    throw new DormouseError(
+      'QuotaExceeded',
+      `you have ${used} API keys; the cap is ${cap}. Revoke one that is not used`,
+      { quota: 'api_keys', used, cap },
+    )
 }
 
 const apiKeyJson = (row: Selectable<ApiKeysTable>) => ({

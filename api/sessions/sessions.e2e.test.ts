@@ -191,3 +191,17 @@ describe('users', () => {
     expect(session.body.user.personalGroupId).toBe(made.body.personal_group_id)
   })
 })
+
+it('API keys of one user are counted, those that are revoked or expired are not', async () => {
+  const small = await startHarness({ env: { DORMOUSE_API_KEYS_PER_USER: '3' } })
+  const one = await small.person('one')
+  await small.apiKey(one, { revokedAt: new Date() })
+  await small.apiKey(one, { expiresAt: new Date(Date.now() - 1000) })
+  const make = () => small.send('POST', '/auth/api-keys', one.token, { name: 'k' })
+  const statuses = (await Promise.all([make(), make(), make(), make(), make()]))
+    .map(({ status }) => status)
+    .toSorted()
+  expect(statuses).toEqual([201, 201, 201, 429, 429])
+  expect((await make()).body).toMatchObject({ code: 'QuotaExceeded', details: { cap: 3 } })
+  await small.stop()
+})
