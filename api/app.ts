@@ -6,6 +6,7 @@ import { registerPower } from './computes/power.ts'
 import { registerComputes } from './computes/routes.ts'
 import { registerSaves } from './computes/saves.ts'
 import { registerConsole } from './console.ts'
+import { createUpQuota } from './computes/up-quota.ts'
 import type { App, AppDeps } from './deps.ts'
 import { registerDoors } from './doors/routes.ts'
 import { registerEvents } from './events/routes.ts'
@@ -62,8 +63,9 @@ export const buildApp = async (
   registerSessions(app, deps)
   registerApiKeys(app, deps)
   registerGroups(app, deps)
-  registerComputes(app, deps)
-  registerPower(app, deps)
+  const upQuota = createUpQuota(deps)
+  registerComputes(app, { ...deps, upQuota })
+  registerPower(app, { ...deps, upQuota })
   registerSaves(app, deps)
   registerPorts(app, deps)
   registerEvents(app, deps)

@@ -205,6 +205,52 @@ describe('creating a compute', () => {
   })
 })
 
+describe('computes of one user that are up', () => {
+  const stateOf = (small: Harness, id: string, state: 'hibernated' | 'running') =>
+    small.db.updateTable('computes').set({ state }).where('id', '=', id).execute()
+
+  it('are capped over all groups, also against twenty creates or wakes at once', async () => {
+    const small = await startHarness({ env: { DORMOUSE_COMPUTES_UP_PER_USER: '3' } })
+    const eve = await small.person('eve')
+    const group = await small.send('POST', '/api/groups', eve.token, { name: 'second' })
+    const make = (n: number) =>
+      small.send('POST', '/api/computes', eve.token, n % 2 ? {} : { group_id: group.body.id })
+    const made = await Promise.all(Array.from({ length: 20 }, (_, n) => make(n)))
+    const ids = made.filter(({ status }) => status === 201).map(({ body }) => body.id as string)
+    expect(ids).toHaveLength(3)
+    expect(made.find(({ status }) => status !== 201)?.body).toMatchObject({
+      code: 'QuotaExceeded',
+      details: { quota: 'computes_up', cap: 3 },
+    })
+    for (const id of ids) await stateOf(small, id, 'hibernated')
+    for (let n = 0; n < 3; n += 1) {
+      const { body } = await make(n)
+      ids.push(body.id)
+      await stateOf(small, body.id, 'hibernated')
+    }
+    const wake = (id: string) => small.send('POST', `/api/computes/${id}/wake`, eve.token)
+    const woken = await Promise.all(ids.map(wake))
+    expect(woken.filter(({ status }) => status < 300)).toHaveLength(3)
+    expect(woken.filter(({ status }) => status === 429)).toHaveLength(3)
+    const up = ids[woken.findIndex(({ status }) => status < 300)]!
+    await stateOf(small, up, 'running')
+    expect((await wake(up)).status).toBeLessThan(300)
+    const bob = await small.person('bob')
+    expect((await small.send('POST', '/api/computes', bob.token, {})).status).toBe(201)
+    await small.stop()
+  })
+
+  it('and groups are capped too', async () => {
+    const small = await startHarness({ env: { DORMOUSE_GROUPS_PER_USER: '3' } })
+    const eve = await small.person('eve')
+    const make = () => small.send('POST', '/api/groups', eve.token, { name: 'g' })
+    const answers = await Promise.all([make(), make(), make(), make()])
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(2)
+    expect((await make()).body).toMatchObject({ code: 'QuotaExceeded', details: { cap: 3 } })
+    await small.stop()
+  })
+})
+
 describe('listing computes', () => {
   it('pages through all of them once, newest first, and shows nobody else’s', async () => {
     const seen: string[] = []

@@ -11,6 +11,7 @@ import { defaultImage, runsOn } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import type { CreateComputeBody } from './schema.ts'
+import type { UpQuota } from './up-quota.ts'
 import { checkEnv, checkSchedule } from './validate.ts'
 
 export interface CreateRequest {
@@ -27,7 +28,9 @@ export const createGroupId = (request: Omit<CreateRequest, 'idempotencyKey'>): s
  * the key named this request before.
  */
 export const insertCompute = async (
-  deps: Pick<AppDeps, 'db' | 'sealer' | 'config' | 'timings' | 'runtime'>,
+  deps: Pick<AppDeps, 'db' | 'sealer' | 'config' | 'timings' | 'runtime'> & {
+    readonly upQuota: Pick<UpQuota, 'check'>
+  },
   request: CreateRequest,
 ): Promise<{ computeId: string; created: boolean }> => {
   const { principal, body, idempotencyKey } = request
@@ -48,6 +51,7 @@ export const insertCompute = async (
       if (taken !== computeId) return { computeId: taken, created: false }
     }
     await checkQuota(tx, groupId, deps.config.computesPerGroup)
+    await deps.upQuota.check(tx, principal.userId, computeId)
     const image = await findImage(tx, groupId, body.image_name, deps.runtime)
     const filesystemId =
       body.filesystem_id === undefined

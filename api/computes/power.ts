@@ -10,10 +10,14 @@ import { sendCommand } from './command.ts'
 import { computeJson } from './json.ts'
 import { ExtendCompute, ScheduleSchema, SettlingCompute, Wait } from './schema.ts'
 import { computeOf, loadCompute, onCompute } from './subject.ts'
+import type { UpQuota } from './up-quota.ts'
 import { checkSchedule } from './validate.ts'
 
 /** Everything that changes whether and how long a compute is up. */
-export const registerPower = (app: App, deps: AppDeps): void => {
+export const registerPower = (
+  app: App,
+  deps: AppDeps & { readonly upQuota: Pick<UpQuota, 'takePlace'> },
+): void => {
   const { db, config } = deps
   const tags = ['computes']
   const policy = onCompute(deps, 'compute:control')
@@ -26,6 +30,7 @@ export const registerPower = (app: App, deps: AppDeps): void => {
     wait: number | undefined,
   ) => {
     const row = computeOf(request)
+    if (name === 'wake' || name === 'retry') await deps.upQuota.takePlace(row)
     const { settled } = await sendCommand(deps, row, name, args, wait)
     return { ...computeJson(await loadCompute(deps, row.id), config), settled }
   }

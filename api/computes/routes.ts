@@ -16,11 +16,15 @@ import {
   type CreateComputeBody,
 } from './schema.ts'
 import { computeOf, loadCompute, onCompute } from './subject.ts'
+import type { UpQuota } from './up-quota.ts'
 
 const DEFAULT_PAGE = 50
 const RESTING: ReadonlySet<string> = new Set(['running', 'hibernated', 'failed', 'terminated'])
 
-export const registerComputes = (app: App, deps: AppDeps): void => {
+export const registerComputes = (
+  app: App,
+  deps: AppDeps & { readonly upQuota: Pick<UpQuota, 'check'> },
+): void => {
   const { db, config } = deps
   const tags = ['computes']
 

@@ -2,6 +2,7 @@ import { Type } from '@fastify/type-provider-typebox'
 import { normalizeEmail } from '../../auth/users.ts'
 import { appendEvent } from '../../records/events.ts'
 import { newId } from '../../records/ids.ts'
+import { lockUser } from '../../records/user-lock.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { GroupAction } from '../../auth/authorize.ts'
 import type { App, AppDeps } from '../deps.ts'
@@ -22,7 +23,7 @@ const MemberSchema = Type.Object({
   role: RoleSchema,
 })
 
-export const registerGroups = (app: App, { db }: AppDeps): void => {
+export const registerGroups = (app: App, { db, config: { groupsPerUser } }: AppDeps): void => {
   const tags = ['groups']
   const onGroup = (action: GroupAction): Policy => ({
     access: 'resource',
@@ -72,6 +73,7 @@ export const registerGroups = (app: App, { db }: AppDeps): void => {
       const { name } = request.body
       const id = newId()
       await db.transaction().execute(async (tx) => {
+        await checkGroups(tx, userId, groupsPerUser)
         await tx.insertInto('groups').values({ id, name, personal_of: null }).execute()
         await tx
           .insertInto('memberships')
@@ -173,6 +175,24 @@ export const registerGroups = (app: App, { db }: AppDeps): void => {
       return reply.code(204).send(null)
     },
   )
+}
+
+/** Each group has quotas of its own. */
+const checkGroups = async (tx: Tx, userId: string, cap: number): Promise<void> => {
+  await lockUser(tx, userId)
+  const { count } = await tx
+    .selectFrom('memberships')
+    .select((on) => on.fn.countAll<string>().as('count'))
+    .where('user_id', '=', userId)
+    .where('role', '=', 'owner')
+    .executeTakeFirstOrThrow()
+  const used = Number(count)
+  if (used >= cap)
+    throw new DormouseError(
+      'QuotaExceeded',
+      `you own ${used} groups; the cap is ${cap}. Use one of them, or leave one that has another owner`,
+      { quota: 'groups', used, cap },
+    )
 }
 
 type Tx = Parameters<Parameters<ReturnType<AppDeps['db']['transaction']>['execute']>[0]>[0]
