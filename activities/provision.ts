@@ -117,7 +117,7 @@ const started = async (
       cpuMillis: tier.cpuMillis.limit,
       memoryBytes: tier.memoryBytes.limit,
       pids: tier.pids,
-      treeBytes: treeRoom(tier.maxBytes, head?.manifest),
+      treeBytes: treeRoom(tier, head?.manifest),
       requests: {
         cpuMillis: tier.cpuMillis.request,
         memoryBytes: tier.memoryBytes.request,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { treeRoom } from '../activities/tree-room.ts'
+import { restoredRoom } from '../activities/tree-room.ts'
 import { connectCluster } from '../activities/adapters/kubernetes/cluster.ts'
+import { TIERS } from '../config/tiers.ts'
 import { clusterSite } from './support/cluster-site.ts'
 import { openShell } from './support/shell.ts'
 import { makeSizedVolumes, type SizedVolumes } from './support/sized-volumes.ts'
@@ -40,7 +41,7 @@ describe('a full disk', () => {
       .select('manifest')
       .orderBy('created_at', 'desc')
       .executeTakeFirstOrThrow()
-    await volumes.add(1, Math.ceil(treeRoom(0, manifest) / 2 ** 20))
+    await volumes.add(1, Math.ceil(restoredRoom(TIERS.tiny, manifest) / 2 ** 20))
   }
   const made: string[] = []
   const create = async (name: string): Promise<string> => {
