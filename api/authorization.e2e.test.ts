@@ -214,6 +214,18 @@ describe('an API key', () => {
 })
 
 describe('a group', () => {
+  it('takes and loses members by people only: what a key changed would outlive it', async () => {
+    const group = (await api.send('POST', '/api/groups', owner.token, { name: 'keyed' })).body.id
+    const made = { name: 'k', groupId: group }
+    const { key } = (await api.send('POST', '/auth/api-keys', owner.token, made)).body
+    const path = `/api/groups/${group}/members`
+    const member = { email: stranger.email, role: 'owner' }
+    expect((await api.send('PUT', path, key, member)).status).toBe(403)
+    expect((await api.send('DELETE', `${path}/${owner.userId}`, key)).status).toBe(403)
+    expect((await api.send('GET', path, key)).body.items).toHaveLength(1)
+    expect((await api.send('PUT', path, owner.token, member)).status).toBe(200)
+  })
+
   it('gives and takes roles at once, and never loses its last owner', async () => {
     const group = (await api.send('POST', '/api/groups', owner.token, { name: 'g' })).body.id
     const path = `/api/groups/${group}/members`

@@ -4,7 +4,10 @@ import type { Principal } from './principal.ts'
 
 const RANK = { viewer: 1, member: 2, owner: 3 } as const satisfies Record<Role, number>
 
-/** Least role in the resource's group for each action. `own`: enough when the resource is the caller's own. */
+/**
+ * Least role in the resource's group for each action. `own`: enough when the resource is the caller's
+ * own. `person`: never by an API key, for what it changed would outlive its revocation.
+ */
 const NEEDED = {
   'compute:read': { role: 'viewer' },
   /** Terminals, commands, files, ports. */
@@ -25,8 +28,9 @@ const NEEDED = {
   'image:create': { role: 'member' },
   'image:delete': { role: 'owner', own: 'member' },
   'group:read': { role: 'viewer' },
-  'group:manage': { role: 'owner' },
-} as const satisfies Record<string, { role: Role; own?: Role }>
+  /** Members and their roles. */
+  'group:manage': { role: 'owner', person: true },
+} as const satisfies Record<string, { role: Role; own?: Role; person?: true }>
 
 export type GroupAction = keyof typeof NEEDED
 /** `operator` is the one action that no group grants. */
@@ -49,7 +53,9 @@ export const authorize = (principal: Principal, action: Action, resource: Resour
   }
   const role = roleIn(principal, resource.groupId)
   if (role === undefined) throw new DormouseError('NotFound', 'no such thing, or not yours')
-  const needed: { role: Role; own?: Role } = NEEDED[action]
+  const needed: { role: Role; own?: Role; person?: true } = NEEDED[action]
+  if (needed.person && principal.kind === 'key')
+    throw new DormouseError('Forbidden', 'an API key may not do this; log in')
   const isOwn = resource.ownerId === principal.userId
   const least = isOwn && needed.own !== undefined ? needed.own : needed.role
   if (RANK[role] < RANK[least])
