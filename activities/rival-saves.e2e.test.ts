@@ -56,7 +56,7 @@ const waiting = async (target: Target, mode: 'checkpoint' | 'hibernate') => {
     return outcome
   }
 }
-const save = (target: Target, mode: 'checkpoint' | 'hibernate') =>
+const save = (target: Target, mode: 'checkpoint' | 'hibernate' | 'final') =>
   ground.data.save({ ...target, mode, cause })
 
 describe('of two attempts of one writer', () => {
@@ -161,3 +161,26 @@ it('what the janitor took for abandoned meanwhile is not published', async () =>
   expect((await save(target, 'hibernate')).kind).toBe('published')
   expect(await afterWake(target)).toBe('kept\n')
 })
+
+it.each(['hibernate', 'final'] as const)(
+  'a %s whose last answer was lost is done',
+  async (mode) => {
+    const target = await started()
+    await write(target, 'kept')
+    const { sidekick } = ground
+    const lost = createSave({
+      ...ground.deps,
+      sidekick: {
+        ...sidekick,
+        async retire(...args) {
+          await sidekick.retire(...args)
+          throw new Error('the answer was lost')
+        },
+      },
+    })
+    await expect(lost({ ...target, mode, cause }, signal)).rejects.toThrow('was lost')
+    const { head_snapshot_id: snapshotId } = await filesystemOf(target)
+    expect(await save(target, mode)).toMatchObject({ kind: 'clean', snapshotId })
+    expect(await afterWake(target)).toBe('kept\n')
+  },
+)

@@ -27,6 +27,7 @@ type SaveInput = Parameters<DataActivities['save']>[0]
 
 /** A frozen delta that takes longer is given up and tried again: the compute must not hang. */
 const FREEZE_LEASE_MS = 60_000
+const HELLO_WITHIN_MS = 5_000
 /** Longer chains, or deltas of more than half the whole, cost more at restore than a full save does now. */
 const MOST_PARTS = 12
 const MOST_DELTA_SHARE = 0.5
@@ -42,10 +43,25 @@ export const createSave =
   async (input: SaveInput, signal: AbortSignal): Promise<SaveOutcome> => {
     const binding = await requireBinding(deps.db, input)
     if (input.mode === 'checkpoint') return saveLive(deps, input, binding, signal)
-    const outcome = await saveFrozen(deps, input, binding, signal)
+    const outcome = await saveFrozen(deps, input, binding, signal).catch((error: unknown) =>
+      savedBefore(deps, binding, error),
+    )
     const asleep = input.mode === 'hibernate' && isSaved(outcome)
     return asleep && (await stopped(deps, input, outcome)) ? { ...outcome, stopped: true } : outcome
   }
+
+/** A sidekick is retired only once all is saved: then an attempt before this one was, and its answer lost. */
+const savedBefore = async (
+  { db, sidekick }: SaveDeps,
+  { endpoint, compute }: Binding,
+  error: unknown,
+): Promise<SaveOutcome> => {
+  if (!(error instanceof DormouseError) || error.name !== 'InvalidState') throw error
+  const { state } = await sidekick.hello(endpoint.address, HELLO_WITHIN_MS)
+  if (state !== 'retired') throw error
+  const { head } = await headOf(db, compute.filesystem_id)
+  return { kind: 'clean', snapshotId: head?.id ?? null }
+}
 
 type Saved = Extract<SaveOutcome, { kind: 'published' | 'clean' }>
 
@@ -133,7 +149,7 @@ const staysFrozen = async (
   { endpoint, epoch }: Binding,
   freeze: Freeze,
 ): Promise<Freeze> => {
-  const { state } = await deps.sidekick.hello(endpoint.address, 5_000)
+  const { state } = await deps.sidekick.hello(endpoint.address, HELLO_WITHIN_MS)
   const again =
     state === 'frozen' &&
     (await deps.sidekick.freeze(endpoint, input, { epoch, leaseMs: FREEZE_LEASE_MS }))
