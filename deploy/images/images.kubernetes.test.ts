@@ -60,42 +60,43 @@ describe('the images, where Pod Security is "restricted"', { timeout: 120_000 },
     await kubectl(kubeconfig, ['delete', 'namespace', namespace, '--wait=false'])
   })
 
-  const listens = async (name: string): Promise<void> => {
-    await here('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s')
+  /** Starts it anew, and says what became of it when it does not come up. */
+  const listens = async (name: string, spec: object): Promise<void> => {
+    await here('delete', 'pod', name, '--ignore-not-found')
+    await apply(kubeconfig, [pod(name, spec)])
+    await here('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=40s').catch(
+      async (error: unknown) => {
+        throw new Error(await here('describe', 'pod', name), { cause: error })
+      },
+    )
     await expect.poll(() => here('logs', name), POLL).toContain('"event":"listening"')
   }
 
   it('the sidekick runs in gVisor from a copy of its image, made without root', async () => {
-    await apply(kubeconfig, [
-      pod('copied', {
-        runtimeClassName: 'gvisor',
-        volumes: [...scratch, { name: 'dormouse', emptyDir: {} }],
-        initContainers: [
-          {
-            name: 'copy',
-            ...image('sidekick'),
-            securityContext,
-            command: ['/bin/cp', '-a', '/sidekick/.', '/.dormouse/'],
-            volumeMounts: [{ name: 'dormouse', mountPath: '/.dormouse' }],
-          },
-        ],
-        containers: [sidekick('main', { name: 'dormouse' })],
-      }),
-    ])
-    await listens('copied')
+    await listens('copied', {
+      runtimeClassName: 'gvisor',
+      volumes: [...scratch, { name: 'dormouse', emptyDir: {} }],
+      initContainers: [
+        {
+          name: 'copy',
+          ...image('sidekick'),
+          securityContext,
+          command: ['/bin/cp', '-a', '/sidekick/.', '/.dormouse/'],
+          volumeMounts: [{ name: 'dormouse', mountPath: '/.dormouse' }],
+        },
+      ],
+      containers: [sidekick('main', { name: 'dormouse' })],
+    })
   })
 
   // Whether the runtime takes the sub-path or, as older ones, mounts the image whole.
   it('the sidekick runs in gVisor from its image mounted as a volume', async () => {
     const reference = { reference: image('sidekick').image, pullPolicy: 'IfNotPresent' }
-    await apply(kubeconfig, [
-      pod('mounted', {
-        runtimeClassName: 'gvisor',
-        volumes: [...scratch, { name: 'dormouse', image: reference }],
-        containers: [sidekick('main', { name: 'dormouse' }, 'sidekick')],
-      }),
-    ])
-    await listens('mounted')
+    await listens('mounted', {
+      runtimeClassName: 'gvisor',
+      volumes: [...scratch, { name: 'dormouse', image: reference }],
+      containers: [sidekick('main', { name: 'dormouse' }, 'sidekick')],
+    })
   })
 
   it('the platform finds every package its services import, Temporal’s native one too', async () => {
@@ -112,6 +113,7 @@ describe('the images, where Pod Security is "restricted"', { timeout: 120_000 },
       }
       process.chdir('/app/dist')
       check()`
+    await here('delete', 'pod', 'packages', '--ignore-not-found')
     await apply(kubeconfig, [
       pod('packages', {
         containers: [

@@ -64,12 +64,21 @@ const node: Ingredient = {
   },
 }
 
+/** Whoever runs in a pod reads it; V8 writes its cache for its own user alone. */
+const MODES = 'a+rX'
+
 /** V8's cache differs from build to build, and nothing else does. */
 const sidekick: Ingredient = {
-  key: () => folderHash(distDir('sidekick'), (file) => !file.startsWith('cache/')),
+  key: async () =>
+    contentHash({
+      files: await folderHash(distDir('sidekick'), (file) => !file.startsWith('cache/')),
+      modes: MODES,
+    }),
   async fill(folder, say) {
     say('the sidekick of this checkout')
-    await cp(distDir('sidekick'), path.join(folder, 'sidekick'), { recursive: true })
+    const to = path.join(folder, 'sidekick')
+    await cp(distDir('sidekick'), to, { recursive: true })
+    await runTool('chmod', ['-R', MODES, to])
   },
 }
 

@@ -28,7 +28,11 @@ export const startRealSidekick = async (keys: SigningKeys, computeId: string) =>
       ...['--socket', socketPath, '--home', path.join(dir, 'home')],
       ...['--env-dir', path.join(dir, 'env'), '--scratch', path.join(dir, 'tmp')],
     ],
-    { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] ?? '' } },
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      // Nothing in front of it makes its folder read-only, and images are built from there.
+      env: { PATH: process.env['PATH'] ?? '', NODE_DISABLE_COMPILE_CACHE: '1' },
+    },
   )
   const fingerprint = await new Promise<string>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`the sidekick ended with ${code}`)))
