@@ -1,7 +1,9 @@
 import { envContext } from '../auth/seal.ts'
 import { tierOf } from '../config/tiers.ts'
+import type { Db } from '../records/database.ts'
 import { findSnapshot, type SnapshotRow } from '../records/filesystems.ts'
 import {
+  findLastUp,
   findSandbox,
   recordEnded,
   recordEndpoint,
@@ -51,7 +53,7 @@ const provisionTaken = async (
   const { fingerprint, ...hello } = await sidekick.hello(sandbox.address, HELLO_WITHIN_MS)
   const endpoint = { address: sandbox.address, fingerprint }
   const keptTree = sandbox.tree === 'kept'
-  const epoch = keptTree ? epochOfKeptTree(taken) : taken.sandbox.epoch
+  const epoch = keptTree ? await epochOfKeptTree(db, taken) : taken.sandbox.epoch
   const { bootId } = hello
   const { limits } = sandbox
   await recordEndpoint(db, input, { ...endpoint, bootId, limits, epoch })
@@ -140,8 +142,11 @@ const started = async (
  * instead of going over what the other one published. Each generation takes one epoch, also one that
  * did not come up: more than those lie between when somebody else took one.
  */
-const epochOfKeptTree = ({ sandbox, lastUp }: TakenGeneration): number => {
-  if (lastUp === undefined || sandbox.boot_id !== null) return sandbox.epoch
+const epochOfKeptTree = async (db: Db, { sandbox }: TakenGeneration): Promise<number> => {
+  if (sandbox.boot_id !== null) return sandbox.epoch
+  const { compute_id: computeId, generation } = sandbox
+  const lastUp = await findLastUp(db, { computeId, generation })
+  if (lastUp === undefined) return sandbox.epoch
   const epochsSince = sandbox.epoch - lastUp.epoch
   return epochsSince === sandbox.generation - lastUp.generation ? sandbox.epoch : lastUp.epoch
 }

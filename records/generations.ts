@@ -19,8 +19,6 @@ export interface TakenGeneration {
   readonly headSnapshotId: string | null
   /** Older generations whose sandboxes were never recorded as ended. */
   readonly unended: readonly SandboxRow[]
-  /** The newest generation before this one that came up, ended or not: what a kept tree is of. */
-  readonly lastUp: SandboxRow | undefined
 }
 
 /**
@@ -80,15 +78,6 @@ export const takeGeneration = (
       .where((on) => on.or([on('ended_at', 'is', null), on('generation', '=', generation)]))
       .orderBy('generation')
       .execute()
-    const lastUp = await tx
-      .selectFrom('sandboxes')
-      .selectAll()
-      .where('compute_id', '=', computeId)
-      .where('generation', '<', generation)
-      .where('boot_id', 'is not', null)
-      .orderBy('generation', 'desc')
-      .limit(1)
-      .executeTakeFirst()
     const sandbox = sandboxes.find((one) => one.generation === generation)
     if (sandbox === undefined) throw new Error('the row that was just written is not there')
     if (sandbox.ended_at !== null)
@@ -99,9 +88,23 @@ export const takeGeneration = (
       sandbox,
       headSnapshotId,
       unended: sandboxes.filter((one) => one.generation < generation && one.ended_at === null),
-      lastUp,
     }
   })
+
+/** The newest generation before this one that came up, ended or not: what a kept tree is of. */
+export const findLastUp = (
+  db: Queryable,
+  { computeId, generation }: Target,
+): Promise<SandboxRow | undefined> =>
+  db
+    .selectFrom('sandboxes')
+    .selectAll()
+    .where('compute_id', '=', computeId)
+    .where('generation', '<', generation)
+    .where('boot_id', 'is not', null)
+    .orderBy('generation', 'desc')
+    .limit(1)
+    .executeTakeFirst()
 
 /** From its start to its opening: where an attempt at a generation may find it. */
 const STARTS: readonly ComputeState[] = ['provisioning', 'waking', 'restoring', 'running']
