@@ -1,16 +1,9 @@
 /** Which state of a compute's row may follow which: what no way leads to, an attempt that is late wrote. */
-import type { ComputeState } from '../workflows/compute/contract.ts'
+import { COMPUTE_STATES, type ComputeState } from '../workflows/compute/contract.ts'
 
-const ANY_BUT_GOING: readonly ComputeState[] = [
-  'requested',
-  'provisioning',
-  'restoring',
-  'running',
-  'hibernating',
-  'hibernated',
-  'waking',
-  'failed',
-]
+const ANY_BUT_GOING = COMPUTE_STATES.filter(
+  (state) => state !== 'terminating' && state !== 'terminated',
+)
 
 /**
  * The ways of workflows/compute/lifecycle.ts, and those of a start whose answers were lost: the row is
