@@ -7,7 +7,7 @@ import { extract } from 'tar-stream'
 import type { Tier } from '../config/tiers.ts'
 import type { Db } from '../records/database.ts'
 import type { ManifestPart } from '../records/manifest.ts'
-import type { SaveSummary } from '../sidekick/protocol.ts'
+import { ARCHIVE_WINDOW_LOG, type SaveSummary } from '../sidekick/protocol.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import type { PackageReader } from './installed-packages.ts'
 import { inPieces } from './pieces.ts'
@@ -150,8 +150,6 @@ const ignore = (): void => undefined
 /** Sockets give 16 KiB at most; each handover to the decoder's thread costs more than hashing those. */
 const PIECE_BYTES = 256 * 1024
 const DECODED_BYTES = 1024 * 1024
-/** 8 MiB, as the sidekick itself takes at a restore; a frame may ask for much more. */
-const LARGEST_WINDOW_LOG = 23
 
 /** A tar ends in two blocks of zeros. */
 const END_MARKER_BYTES = 1024
@@ -162,7 +160,7 @@ const createMeter = (caps: ArchiveCaps, packages: PackageReader | undefined) => 
   const hash = createHash('sha256')
   const decoder = zlib.createZstdDecompress({
     chunkSize: DECODED_BYTES,
-    params: { [zlib.constants.ZSTD_d_windowLogMax]: LARGEST_WINDOW_LOG },
+    params: { [zlib.constants.ZSTD_d_windowLogMax]: ARCHIVE_WINDOW_LOG },
   })
   const untar = extract()
   decoder.on('error', ignore)

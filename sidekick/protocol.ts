@@ -123,6 +123,11 @@ export interface FreezeRequest {
   readonly onlyIfIdleForMs?: number
 }
 
+/** The first entry of a delta's archive: the paths it removes. */
+export const ARCHIVE_REMOVED_LIST = '.dormouse/delta.json'
+/** 8 MiB: more than archives ever use, and all that a hostile frame may make a reader allocate. */
+export const ARCHIVE_WINDOW_LOG = 23
+
 /**
  * POST /v1/archive { saveId, baseSaveId, trees } → 200, header `x-dormouse-archive: full|delta`,
  * body zstd(tar). Delta only when this process still has the index of `baseSaveId`. Tar entries are

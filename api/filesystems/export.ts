@@ -3,8 +3,9 @@ import * as zlib from 'node:zlib'
 import { extract, pack, type Header, type Pack } from 'tar-stream'
 import type { ObjectStore } from '../../activities/ports.ts'
 import type { Manifest, ManifestPart } from '../../records/manifest.ts'
+import { ARCHIVE_REMOVED_LIST, ARCHIVE_WINDOW_LOG } from '../../sidekick/protocol.ts'
 import { DormouseError } from '../../workflows/errors.ts'
-import { createShadows, paxOf, readRemovals, REMOVED_LIST, treePath } from './shadows.ts'
+import { createShadows, paxOf, readRemovals, treePath } from './shadows.ts'
 
 /**
  * The whole tree of a snapshot as one zstd tar. A single full part is passed on as it is stored;
@@ -35,7 +36,7 @@ export const exportSnapshot = async (
   const shadows = createShadows()
   for (const [index, part] of deltas.entries())
     for await (const entry of await entriesOf(part)) {
-      if (entry.header.name === REMOVED_LIST)
+      if (entry.header.name === ARCHIVE_REMOVED_LIST)
         for await (const path of readRemovals(entry as unknown as AsyncIterable<Buffer>))
           shadows.remove(path, index + 1)
       else shadows.write(treePath(entry.header), entry.header.type === 'directory', index + 1)
@@ -47,7 +48,8 @@ export const exportSnapshot = async (
     for (const [index, part] of manifest.parts.entries())
       for await (const entry of await entriesOf(part)) {
         const { header } = entry
-        if (header.name === REMOVED_LIST || shadows.hides(treePath(header), index)) entry.resume()
+        if (header.name === ARCHIVE_REMOVED_LIST || shadows.hides(treePath(header), index))
+          entry.resume()
         else await copyEntry(merged, header, entry as unknown as Readable)
       }
     merged.finalize()
@@ -89,9 +91,6 @@ const copyEntry = (tar: Pack, header: Header, body: Readable): Promise<void> =>
     }
   })
 
-/** 8 MiB, as a save is taken with: a frame may ask for much more. */
-const LARGEST_WINDOW_LOG = 23
-
 /** Errors: Unavailable on a Node whose zlib has no zstd, saying what to do. */
 export const zstd = (from: object = zlib): { compress(): Transform; decompress(): Transform } => {
   const { createZstdCompress, createZstdDecompress } = from as Record<
@@ -103,7 +102,7 @@ export const zstd = (from: object = zlib): { compress(): Transform; decompress()
       'Unavailable',
       `this snapshot has several parts, and Node ${process.versions.node} cannot merge them: run the API on Node 24, or checkpoint into a new filesystem by a fork and one save`,
     )
-  const params = { [zlib.constants.ZSTD_d_windowLogMax]: LARGEST_WINDOW_LOG }
+  const params = { [zlib.constants.ZSTD_d_windowLogMax]: ARCHIVE_WINDOW_LOG }
   return {
     compress: () => createZstdCompress(),
     decompress: () => createZstdDecompress({ params }),

@@ -1,9 +1,6 @@
 import type { Header } from 'tar-stream'
 import { DormouseError } from '../../workflows/errors.ts'
 
-/** First entry of a delta: the paths it removes; sidekick/saves/removed-list.ts writes it. */
-export const REMOVED_LIST = '.dormouse/delta.json'
-
 const LONGEST_LINE_BYTES = 64 * 1024
 /** Longer than any path of a file system: each folder in it is looked up. */
 const LONGEST_PATH = 8192

@@ -12,7 +12,8 @@ import { changesBetween, type BaseScan } from './delta.ts'
 import { appendEntry, type EntrySource, putPieces } from './archive-entry.ts'
 import { readIndex } from './index-file.ts'
 import { LeftOut } from './left-out.ts'
-import { closingLine, openingLine, REMOVED_LIST_PATH, removedLine } from './removed-list.ts'
+import { ARCHIVE_REMOVED_LIST } from '../protocol.ts'
+import { closingLine, openingLine, removedLine } from './removed-list.ts'
 import type { SavedIndex } from './saved-index.ts'
 import { scanTrees, type Caps, type Scan } from './scan.ts'
 import { isHardLinked, type TreeEntry } from './tree-entry.ts'
@@ -157,7 +158,7 @@ const writeEntries = async (
 }
 
 const REMOVED_LIST_ENTRY = {
-  path: REMOVED_LIST_PATH,
+  path: ARCHIVE_REMOVED_LIST,
   type: 'file',
   mode: 0o600,
   uid: 0,

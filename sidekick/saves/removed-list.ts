@@ -9,7 +9,6 @@
 import { Failure } from '../errors.ts'
 import { bytesOf, checkedTreePath, fromBytes, fromText, textOf } from './tree-path.ts'
 
-export const REMOVED_LIST_PATH = '.dormouse/delta.json'
 const OPENING = /^\{"version":1,"base":("(?:[^"\\]|\\.)*"),"removed":\[$/
 const CLOSING = ']}'
 const LONGEST_LINE = 64 * 1024

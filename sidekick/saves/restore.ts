@@ -8,8 +8,9 @@ import { pipeline } from 'node:stream/promises'
 import { setImmediate } from 'node:timers/promises'
 import { extract, type Extract } from 'tar-stream'
 import { errno, Failure } from '../errors.ts'
+import { ARCHIVE_REMOVED_LIST } from '../protocol.ts'
 import { entryOfHeader } from './entry-header.ts'
-import { readRemovedList, REMOVED_LIST_PATH } from './removed-list.ts'
+import { readRemovedList } from './removed-list.ts'
 import { EntryWriter } from './restore-entry.ts'
 import type { Caps } from './scan.ts'
 import { bytesOf, fromText, TREE_NAMES, type TreeRoots } from './tree-path.ts'
@@ -65,7 +66,7 @@ const writeAll = async (untar: Extract, writer: EntryWriter, index: number): Pro
   let entries = 0
   for await (const source of untar) {
     const content = source as unknown as AsyncIterable<Buffer>
-    if (source.header.name === REMOVED_LIST_PATH && entries === 0 && index > 0)
+    if (source.header.name === ARCHIVE_REMOVED_LIST && entries === 0 && index > 0)
       for await (const path of readRemovedList(content)) writer.remove(path)
     else await writer.write(entryOfHeader(source.header), content)
     entries += 1

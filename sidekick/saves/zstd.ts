@@ -4,6 +4,7 @@
  */
 import type { Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
+import { ARCHIVE_WINDOW_LOG } from '../protocol.ts'
 
 interface Zstd {
   createZstdCompress(options: ZstdOptions): Transform
@@ -21,8 +22,6 @@ const CHUNK_BYTES = 256 * 1024
 const AHEAD_BYTES = 4 * 1024 * 1024
 /** The fastest: most of a tree is written once and read rarely. */
 const LEVEL = 1
-/** 8 MiB: more than our level ever uses, and all a hostile frame may make us allocate. */
-const LARGEST_WINDOW_LOG = 23
 
 const zstd = (): Zstd => {
   if (!('createZstdCompress' in zlib)) throw new Error('saving needs Node 24 (zstd)')
@@ -48,6 +47,6 @@ export const decompressor = (): Transform => {
   return createZstdDecompress({
     chunkSize: CHUNK_BYTES,
     readableHighWaterMark: AHEAD_BYTES,
-    params: { [constants['ZSTD_d_windowLogMax'] ?? 0]: LARGEST_WINDOW_LOG },
+    params: { [constants['ZSTD_d_windowLogMax'] ?? 0]: ARCHIVE_WINDOW_LOG },
   })
 }
