@@ -1,4 +1,4 @@
-import { lockCompute, requireCompute, transitionIn, type ComputeRow } from '../records/computes.ts'
+import { lockCompute, requireCompute, transitionOf, type ComputeRow } from '../records/computes.ts'
 import type { Queryable } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
 import { findFilesystem, lockFilesystem, releaseLease } from '../records/filesystems.ts'
@@ -30,7 +30,7 @@ export const createRelease =
       await releaseLease(tx, { filesystemId: row.filesystem_id, computeId, generation })
       await tx.deleteFrom('port_doors').where('compute_id', '=', computeId).execute()
       const detail = { unsaved: input.unsaved }
-      const ended = await transitionIn(tx, { ...input, to: 'terminated', detail })
+      const ended = await transitionOf(tx, locked, { ...input, to: 'terminated', detail })
       return trashImplicit(tx, ended, input.cause.actor)
     })
     if (trashed && input.purge)

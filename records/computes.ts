@@ -41,11 +41,19 @@ export const transition = (
   },
 ): Promise<ComputeRow> => db.transaction().execute((tx) => transitionIn(tx, change))
 
+type Transition = Omit<Parameters<typeof transition>[1], 'computeId'>
+
 export const transitionIn = async (
   tx: Queryable,
-  change: Parameters<typeof transition>[1],
+  { computeId, ...change }: Parameters<typeof transition>[1],
+): Promise<ComputeRow> => transitionOf(tx, await lockCompute(tx, computeId), change)
+
+/** `transition` of a row that this transaction holds locked, as it stands by now. */
+export const transitionOf = async (
+  tx: Queryable,
+  row: ComputeRow,
+  change: Transition,
 ): Promise<ComputeRow> => {
-  const row = await lockCompute(tx, change.computeId)
   if (row.generation !== change.generation)
     throw new DormouseError(
       'StaleGeneration',

@@ -4,7 +4,7 @@ import type { Target } from '../activities/contract.ts'
 import type { SidekickAddress } from '../activities/ports.ts'
 import type { Cause, ComputeState } from '../workflows/compute/contract.ts'
 import { DormouseError } from '../workflows/errors.ts'
-import { lockCompute, transitionIn, type ComputeRow } from './computes.ts'
+import { lockCompute, transitionIn, transitionOf, type ComputeRow } from './computes.ts'
 import type { Db, Queryable } from './database.ts'
 import { takeLease } from './filesystems.ts'
 import { newId } from './ids.ts'
@@ -58,7 +58,9 @@ export const takeGeneration = (
     if (!again)
       await tx.updateTable('computes').set({ generation }).where('id', '=', computeId).execute()
     const isFurther = again && (row.state === 'restoring' || row.state === 'running')
-    const compute = isFurther ? row : await transitionIn(tx, { ...take, to: take.as })
+    const compute = isFurther
+      ? row
+      : await transitionOf(tx, { ...row, generation }, { ...take, to: take.as })
     await tx
       .insertInto('sandboxes')
       .values({
@@ -189,7 +191,7 @@ export const recordOpened = (
       )
     const sandbox = isOurs ? await requireNotEnded(tx, opened) : undefined
     if (before.state === 'running' && sandbox?.opened_at) return
-    const row = await transitionIn(tx, { ...opened, to: 'running' })
+    const row = await transitionOf(tx, before, { ...opened, to: 'running' })
     await ofGeneration(tx, opened)
       .set({ opened_at: sql`coalesce(opened_at, now())`, base_save_id: opened.baseSaveId })
       .execute()
