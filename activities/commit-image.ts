@@ -1,13 +1,10 @@
-import { tierOf } from '../config/tiers.ts'
 import type { Db } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
-import { newId } from '../records/ids.ts'
 import { DormouseError } from '../workflows/errors.ts'
+import { archivePart, type ArchiveDeps } from './archive-part.ts'
 import { requireBinding } from './binding.ts'
 import { createPackageReader, type InstalledPackage } from './installed-packages.ts'
 import type { DataActivities } from './contract.ts'
-import type { SaveDeps } from './save.ts'
-import { transfer } from './transfer.ts'
 
 type CommitInput = Parameters<DataActivities['commitImage']>[0]
 
@@ -16,7 +13,7 @@ type CommitInput = Parameters<DataActivities['commitImage']>[0]
  * ImageNotFound when it was deleted, also while it was committed.
  */
 export const createCommitImage =
-  (deps: SaveDeps) =>
+  (deps: ArchiveDeps) =>
   async (input: CommitInput, signal: AbortSignal): Promise<{ digest: string }> => {
     const binding = await requireBinding(deps.db, input)
     const image = await deps.db
@@ -26,32 +23,18 @@ export const createCommitImage =
       .executeTakeFirst()
     if (image === undefined || image.state === 'deleted') throw deletedError(input)
     if (image.state === 'ready' && image.digest !== null) return { digest: image.digest }
-    const { compute, endpoint } = binding
-    const saveId = newId()
-    const opened = await deps.sidekick.archive(
-      endpoint,
-      input,
-      { saveId, baseSaveId: null, trees: ['env'] },
-      signal,
-    )
     const packages = createPackageReader()
-    const { part, summary } = await transfer(
+    const folder = `images/${input.imageId}`
+    const { part, summary } = await archivePart(
       deps,
-      {
-        saveId,
-        key: `${compute.group_id}/images/${input.imageId}/${saveId}.tar.zst`,
-        groupId: compute.group_id,
-        kind: opened.kind,
-        stream: opened.stream,
-        summary: opened.summary,
-        caps: tierOf(compute.tier),
-        packages,
-      },
+      input,
+      binding,
+      { trees: ['env'], baseSaveId: null, folder, packages },
       signal,
     )
     const digest = `sha256:${part.sha256}`
     return finish(deps.db, input, {
-      groupId: compute.group_id,
+      groupId: binding.compute.group_id,
       partKey: part.key,
       digest,
       sizeBytes: summary.treeBytes,

@@ -46,6 +46,13 @@ export type SaveMode =
   /** As hibernate, but left frozen for `release`; used by delete. */
   | 'final'
 
+export interface SaveInput extends Target {
+  readonly mode: SaveMode
+  readonly cause: Cause
+  /** The freeze is refused when something was active within that time; absent: it is not asked. */
+  readonly onlyIfIdleForMs?: number
+}
+
 /** `stopped`: the sandbox was stopped too and `hibernated` recorded; otherwise that is still to do. */
 export type SaveOutcome =
   | {
@@ -134,13 +141,10 @@ export interface ControlActivities {
 
 export interface DataActivities {
   /**
-   * The one save path. `onlyIfIdleForMs` makes the freeze refuse when something was active since.
-   * On any failure everything is thawed. Errors: SaveFailed, StoreUnavailable, SidekickUnreachable
-   * (retryable), FilesystemTooLarge, StaleGeneration, SandboxGone.
+   * The one save path. On any failure everything is thawed. Errors: SaveFailed, StoreUnavailable,
+   * SidekickUnreachable (retryable), FilesystemTooLarge, StaleGeneration, SandboxGone.
    */
-  save(
-    input: Target & { mode: SaveMode; cause: Cause; onlyIfIdleForMs?: number },
-  ): Promise<SaveOutcome>
+  save(input: SaveInput): Promise<SaveOutcome>
   /** Feeds the image's layer and the snapshot's parts to the sidekick, opens it to users, records `running`. */
   restore(
     input: Target & { snapshotId: string | null; cause: Cause },
