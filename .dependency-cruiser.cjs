@@ -29,7 +29,7 @@ const OWN = {
     'auth/',
     'config/',
     'temporal/',
-    'sidekick/protocol.ts',
+    'sidekick/(protocol|removals).ts',
   ],
   gateway: [
     'sidekick/protocol.ts',

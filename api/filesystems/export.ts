@@ -4,8 +4,9 @@ import { extract, pack, type Header, type Pack } from 'tar-stream'
 import type { ObjectStore } from '../../activities/ports.ts'
 import type { Manifest, ManifestPart } from '../../records/manifest.ts'
 import { ARCHIVE_REMOVED_LIST, ARCHIVE_WINDOW_LOG } from '../../sidekick/protocol.ts'
+import { readRemovals } from '../../sidekick/removals.ts'
 import { DormouseError } from '../../workflows/errors.ts'
-import { createShadows, paxOf, readRemovals, treePath } from './shadows.ts'
+import { createShadows, paxOf, treePath } from './shadows.ts'
 
 /**
  * The whole tree of a snapshot as one zstd tar. A single full part is passed on as it is stored;
@@ -37,7 +38,10 @@ export const exportSnapshot = async (
   for (const [index, part] of deltas.entries())
     for await (const entry of await entriesOf(part)) {
       if (entry.header.name === ARCHIVE_REMOVED_LIST)
-        for await (const path of readRemovals(entry as unknown as AsyncIterable<Buffer>))
+        for await (const path of readRemovals(
+          entry as unknown as AsyncIterable<Buffer>,
+          brokenList,
+        ))
           shadows.remove(path, index + 1)
       else shadows.write(treePath(entry.header), entry.header.type === 'directory', index + 1)
       entry.resume()
@@ -69,6 +73,9 @@ export const exportSnapshot = async (
   })
   return output
 }
+
+const brokenList = (): DormouseError =>
+  new DormouseError('SnapshotCorrupt', 'a part of this snapshot has a broken list of removals')
 
 const copyEntry = (tar: Pack, header: Header, body: Readable): Promise<void> =>
   new Promise((resolve, reject) => {

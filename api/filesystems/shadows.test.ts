@@ -1,36 +1,5 @@
-import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { closingLine, openingLine, removedLine } from '../../sidekick/saves/removed-list.ts'
-import { createShadows, readRemovals } from './shadows.ts'
-
-const read = async (text: string, pieceBytes = 7): Promise<string[]> => {
-  const bytes = Buffer.from(text)
-  const pieces = Array.from({ length: Math.ceil(bytes.length / pieceBytes) }, (_, n) =>
-    bytes.subarray(n * pieceBytes, (n + 1) * pieceBytes),
-  )
-  const found: string[] = []
-  for await (const path of readRemovals(Readable.from(pieces))) found.push(path)
-  return found
-}
-
-describe('the list of removals', () => {
-  it('is read as the sidekick writes it, whatever the names', async () => {
-    const paths = ['home/a', 'home/ä\n"'].map((path) => Buffer.from(path).toString('latin1'))
-    const all = [...paths, 'home/\xff']
-    const listed = all.map((path, n) => removedLine(path, n === 0)).join('')
-    expect(await read(openingLine('s') + listed + closingLine)).toEqual(all)
-    expect(await read(openingLine('s') + closingLine)).toEqual([])
-  })
-
-  it.each([
-    ['cut', openingLine('s') + removedLine('home/a', true)],
-    ['without lines', `{"removed":["${'x'.repeat(200_000)}`],
-    ['of something else', `${openingLine('s')}{"x":1}\n${closingLine}`],
-    ['with more behind it', openingLine('s') + closingLine + closingLine],
-  ])('%s is refused', async (_how, text) => {
-    await expect(read(text, 4096)).rejects.toMatchObject({ name: 'SnapshotCorrupt' })
-  })
-})
+import { createShadows } from './shadows.ts'
 
 describe('what is remembered for an export', () => {
   it('is bounded, and says what to do instead', () => {

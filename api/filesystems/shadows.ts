@@ -1,7 +1,6 @@
 import type { Header } from 'tar-stream'
 import { DormouseError } from '../../workflows/errors.ts'
 
-const LONGEST_LINE_BYTES = 64 * 1024
 /** Longer than any path of a file system: each folder in it is looked up. */
 const LONGEST_PATH = 8192
 /** What a remembered path takes besides its characters. */
@@ -62,44 +61,3 @@ export const treePath = (header: Header): string => {
       : Buffer.from(encoded, 'base64').toString('latin1')
   return path.endsWith('/') ? path.slice(0, -1) : path
 }
-
-/** The paths of a delta's list, as byte strings, one at a time. Errors: SnapshotCorrupt. */
-export async function* readRemovals(entry: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  let place: 'before' | 'in' | 'behind' = 'before'
-  for await (const line of lines(entry))
-    if (place === 'before' && line.startsWith('{')) place = 'in'
-    else if (place === 'in' && line === ']}') place = 'behind'
-    else if (place === 'in') yield pathIn(line)
-    else throw corrupt()
-  if (place !== 'behind') throw corrupt()
-}
-
-async function* lines(content: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  let rest = Buffer.alloc(0)
-  for await (const chunk of content) {
-    const bytes = Buffer.concat([rest, chunk])
-    let from = 0
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
-      yield bytes.toString('utf8', from, end)
-      from = end + 1
-    }
-    rest = bytes.subarray(from)
-    if (rest.length > LONGEST_LINE_BYTES) throw corrupt()
-  }
-  if (rest.length > 0) throw corrupt()
-}
-
-const pathIn = (line: string): string => {
-  try {
-    const value = JSON.parse(line.startsWith(',') ? line.slice(1) : line) as
-      string | { base64: string }
-    const bytes =
-      typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value.base64, 'base64')
-    return bytes.toString('latin1')
-  } catch {
-    throw corrupt()
-  }
-}
-
-const corrupt = (): DormouseError =>
-  new DormouseError('SnapshotCorrupt', 'a part of this snapshot has a broken list of removals')
