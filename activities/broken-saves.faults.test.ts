@@ -3,11 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findFilesystem } from '../records/filesystems.ts'
 import { findCompute } from '../records/computes.ts'
-import type { Cause } from '../workflows/compute/contract.ts'
+import { latch } from '../test/support/latch.ts'
 import { createSave, type SaveDeps } from './save.ts'
-import { startGround, type Ground } from './testing/ground.ts'
-
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
+import { cause, startGround, type Ground } from './testing/ground.ts'
 
 let ground: Ground
 beforeAll(async () => {
@@ -16,8 +14,7 @@ beforeAll(async () => {
 afterAll(() => ground.end())
 
 const compute = async (): Promise<string> => {
-  const id = await ground.newCompute()
-  await ground.control.provision({ computeId: id, generation: 1, as: 'provisioning', cause })
+  const { computeId: id } = await ground.started()
   await ground.run(id, 'head -c 40000000 /dev/urandom > ~/big; echo small > ~/small')
   return id
 }
@@ -67,20 +64,17 @@ const failing = (at: number, what: (chunk: Buffer) => Buffer | Error) => (stream
 
 /** Streams wait behind their first chunk, so that however quick the machine is, there is a middle. */
 const held = () => {
-  let begin: () => void = () => undefined
-  let goOn: () => void = () => undefined
-  const begun = new Promise<void>((resolve) => (begin = resolve))
-  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  const [begun, gate] = [latch(), latch()]
   const stream = (source: Readable): Readable => {
     const waiting = new Transform({
       transform(chunk: Buffer, _encoding, done) {
-        begin()
-        void gate.then(() => done(null, chunk))
+        begun.open()
+        void gate.opened.then(() => done(null, chunk))
       },
     })
     return pipeline(source, waiting, () => undefined)
   }
-  return { stream, begun, goOn: () => goOn() }
+  return { stream, begun: begun.opened, goOn: gate.open }
 }
 
 describe('a save that breaks', () => {

@@ -6,11 +6,9 @@ import { findFilesystem, findSnapshot, listSnapshots } from '../records/filesyst
 import { newId } from '../records/ids.ts'
 import type { Manifest, ManifestPart } from '../records/manifest.ts'
 import { publishSnapshot } from '../records/publications.ts'
-import type { Cause } from '../workflows/compute/contract.ts'
+import { latch } from '../test/support/latch.ts'
 import { createControlActivities } from './index.ts'
-import { startGround, type Ground } from './testing/ground.ts'
-
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
+import { cause, startGround, type Ground } from './testing/ground.ts'
 
 let ground: Ground
 beforeAll(async () => {
@@ -56,14 +54,13 @@ describe('generations and epochs', () => {
   it('a start that was given up ends what it makes after the stop', async () => {
     const id = await ground.newCompute()
     const { runtime } = ground.deps
-    let goOn: () => void = () => undefined
-    const stopped = new Promise<void>((resolve) => (goOn = resolve))
+    const stopped = latch()
     const late = createControlActivities({
       ...ground.deps,
       runtime: {
         ...runtime,
         async ensure(spec) {
-          await stopped
+          await stopped.opened
           return runtime.ensure(spec)
         },
       },
@@ -72,7 +69,7 @@ describe('generations and epochs', () => {
     const provisioning = late.provision({ ...target, as: 'provisioning', cause })
     await expect.poll(async () => (await findCompute(ground.db, id))?.generation).toBe(1)
     await ground.control.release({ ...target, cause, purge: true, unsaved: true })
-    goOn()
+    stopped.open()
     await expect(provisioning).rejects.toMatchObject({ name: 'SandboxGone' })
     expect(await ground.runtime.inspect(target)).toBe('gone')
   })

@@ -2,13 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
 import { findFilesystem } from '../records/filesystems.ts'
-import type { Cause, ComputeState } from '../workflows/compute/contract.ts'
-import type { Provisioned, Target } from './contract.ts'
+import type { ComputeState } from '../workflows/compute/contract.ts'
+import type { Target } from './contract.ts'
 import { createProvision } from './provision.ts'
-import { startGround, type Ground } from './testing/ground.ts'
-import { heldUp } from './testing/held-up.ts'
-
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
+import { cause, startGround, type Ground } from './testing/ground.ts'
+import { startHeldUp } from './testing/held-up.ts'
 
 let ground: Ground
 beforeAll(async () => {
@@ -18,11 +16,6 @@ afterAll(() => ground.end())
 
 type As = 'provisioning' | 'waking'
 
-const started = async (): Promise<Target> => {
-  const target = { computeId: await ground.newCompute(), generation: 1 }
-  await ground.control.provision({ ...target, as: 'provisioning', cause })
-  return target
-}
 const next = ({ computeId, generation }: Target): Target => ({
   computeId,
   generation: generation + 1,
@@ -36,27 +29,19 @@ const stateOf = async ({ computeId }: Target): Promise<ComputeState | undefined>
   (await findCompute(ground.db, computeId))?.state
 
 /** An attempt that waits before the transaction with this number, and goes on when it is told to. */
-const waiting = async (target: Target, as: As, before: number) => {
-  let goOn: () => void = () => undefined
-  const gate = new Promise<void>((resolve) => (goOn = resolve))
-  let outcome!: Promise<Provisioned>
-  await new Promise<void>((arrived, failed) => {
-    const db = heldUp(ground.db, arrived, gate, before)
-    outcome = createProvision({ ...ground.deps, db })({ ...target, as, cause })
-    outcome.then(() => failed(new Error('it ended')), failed)
-  })
-  return () => {
-    goOn()
-    return outcome
-  }
-}
+const waiting = (target: Target, as: As, before: number) =>
+  startHeldUp(
+    ground.db,
+    (db) => createProvision({ ...ground.deps, db })({ ...target, as, cause }),
+    before,
+  )
 const TAKES = 1
 const SAYS_HOW_FAR = 2
 const TOO_LATE = { name: 'InvalidState' }
 
 describe('a late attempt of a start', () => {
   it('does not say of a compute that runs that it is being restored', async () => {
-    const first = await started()
+    const first = await ground.started()
     await ground.run(first.computeId, 'echo saved > ~/file')
     await hibernate(first)
     const second = next(first)
@@ -68,7 +53,7 @@ describe('a late attempt of a start', () => {
   })
 
   it('does not say of a compute that runs that it starts', async () => {
-    const target = await started()
+    const target = await ground.started()
     const events = () =>
       ground.db.selectFrom('events').select('seq').where('compute_id', '=', target.computeId)
     const before = await events().execute()
@@ -98,7 +83,7 @@ describe('a late attempt of a start', () => {
     ['is being deleted', 'terminating'],
     ['failed meanwhile', 'failed'],
   ] as const)('starts nothing of a compute that %s', async (_what, state) => {
-    const first = await started()
+    const first = await ground.started()
     await hibernate(first)
     const second = next(first)
     const late = await waiting(second, 'waking', TAKES)
@@ -109,7 +94,7 @@ describe('a late attempt of a start', () => {
   })
 
   it('which an older worker let through, ends no sandbox with users in it', async () => {
-    const target = await started()
+    const target = await ground.started()
     await ground.run(target.computeId, 'echo unsaved > ~/file')
     await ground.db
       .updateTable('computes')
@@ -153,7 +138,7 @@ describe('a tree that was kept, over what somebody else wrote', () => {
   })
 
   it('goes on as before when nobody did, also after a start that did not come up', async () => {
-    const target = await started()
+    const target = await ground.started()
     await ground.run(target.computeId, 'echo kept > ~/file')
     await ground.control.stop({ ...target, to: 'failed', cause, keepTree: true })
     const second = next(target)

@@ -4,12 +4,10 @@ import { findFilesystem, findSnapshot, listSnapshots } from '../records/filesyst
 import { newId } from '../records/ids.ts'
 import { deleteImage, findImageRow, insertPendingImage } from '../records/images.ts'
 import { readEvents } from '../records/events.ts'
-import type { Cause } from '../workflows/compute/contract.ts'
 import { requireBinding } from './binding.ts'
 import { createCommitImage } from './commit-image.ts'
-import { startGround, type Ground } from './testing/ground.ts'
+import { cause, startGround, type Ground } from './testing/ground.ts'
 
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
 /** Names, types, modes, links and contents of everything, as one text. */
 const TREE = `cd / && find home/user opt/env -not -name .cache -printf '%p %y %m %l\\n' | sort && find home/user opt/env -type f -print0 | sort -z | xargs -0 sha256sum`
 

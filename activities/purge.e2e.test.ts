@@ -3,13 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
 import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
 import { trashFilesystem, untrashFilesystem } from '../records/trash.ts'
-import type { Cause } from '../workflows/compute/contract.ts'
-import type { SaveOutcome, Target } from './contract.ts'
+import type { Target } from './contract.ts'
 import { createSave } from './save.ts'
-import { startGround, type Ground } from './testing/ground.ts'
-import { heldUp } from './testing/held-up.ts'
-
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
+import { cause, startGround, type Ground } from './testing/ground.ts'
+import { startHeldUp } from './testing/held-up.ts'
 
 let ground: Ground
 beforeAll(async () => {
@@ -19,8 +16,7 @@ afterAll(() => ground.end())
 
 const started = async (filesystemId?: string): Promise<Target> => {
   const of = filesystemId === undefined ? {} : { filesystemId }
-  const target = { computeId: await ground.newCompute(of), generation: 1 }
-  await ground.control.provision({ ...target, as: 'provisioning', cause })
+  const target = await ground.started(of)
   await ground.run(target.computeId, 'echo mine > ~/file')
   return target
 }
@@ -63,20 +59,11 @@ describe('a delete with purge that is done twice', () => {
 })
 
 /** A save that has all in the store and waits with its publication. */
-const waiting = async (target: Target) => {
-  let goOn: () => void = () => undefined
-  const gate = new Promise<void>((resolve) => (goOn = resolve))
-  let outcome!: Promise<SaveOutcome>
-  await new Promise<void>((arrived, failed) => {
-    const save = createSave({ ...ground.deps, db: heldUp(ground.db, arrived, gate) })
-    outcome = save({ ...target, mode: 'checkpoint', cause }, new AbortController().signal)
-    outcome.then(() => failed(new Error('it ended')), failed)
+const waiting = (target: Target) =>
+  startHeldUp(ground.db, (db) => {
+    const save = createSave({ ...ground.deps, db })
+    return save({ ...target, mode: 'checkpoint', cause }, new AbortController().signal)
   })
-  return () => {
-    goOn()
-    return outcome
-  }
-}
 const newWriter = (id: string) =>
   ground.db
     .updateTable('filesystems')

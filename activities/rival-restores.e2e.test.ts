@@ -1,11 +1,10 @@
 /** One restore, two attempts: one was given up for dead and goes on all the same. Nobody meets a half tree. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
-import type { Cause } from '../workflows/compute/contract.ts'
+import { latch } from '../test/support/latch.ts'
 import { createRestore, type RestoreDeps } from './restore.ts'
-import { startGround, type Ground } from './testing/ground.ts'
+import { cause, startGround, type Ground } from './testing/ground.ts'
 
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
 const signal = new AbortController().signal
 
 let ground: Ground
@@ -16,9 +15,8 @@ afterAll(() => ground.end())
 
 /** Asleep with a head of two parts, and started again: it waits for its files. */
 const waking = async () => {
-  const first = { computeId: await ground.newCompute(), generation: 1 }
+  const first = await ground.started()
   const run = (command: string) => ground.run(first.computeId, command)
-  await ground.control.provision({ ...first, as: 'provisioning', cause })
   await run('echo older > ~/file; head -c 20000000 /dev/urandom > ~/big; sleep 0.2')
   await ground.data.save({ ...first, mode: 'checkpoint', cause })
   await run('echo newer > ~/file; echo more > ~/more')
@@ -32,11 +30,6 @@ const waking = async () => {
     expect((await findCompute(ground.db, first.computeId))?.state).toBe('running')
   }
   return { restore, isWhole }
-}
-const latch = () => {
-  let open: () => void = () => undefined
-  const opened = new Promise<void>((resolve) => (open = resolve))
-  return { open: () => open(), opened }
 }
 
 describe('of two attempts of one restore', () => {

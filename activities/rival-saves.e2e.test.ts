@@ -2,14 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
 import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
-import type { Cause } from '../workflows/compute/contract.ts'
 import { requireBinding } from './binding.ts'
-import type { SaveOutcome, Target } from './contract.ts'
+import type { Target } from './contract.ts'
 import { createSave } from './save.ts'
-import { startGround, type Ground } from './testing/ground.ts'
-import { heldUp } from './testing/held-up.ts'
+import { cause, startGround, type Ground } from './testing/ground.ts'
+import { startHeldUp } from './testing/held-up.ts'
 
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
 const signal = new AbortController().signal
 
 let ground: Ground
@@ -18,11 +16,6 @@ beforeAll(async () => {
 })
 afterAll(() => ground.end())
 
-const started = async (): Promise<Target> => {
-  const target = { computeId: await ground.newCompute(), generation: 1 }
-  await ground.control.provision({ ...target, as: 'provisioning', cause })
-  return target
-}
 const write = (target: Target, text: string) =>
   ground.run(target.computeId, `echo ${text} > ~/file`)
 const filesystemOf = async ({ computeId }: Target) => {
@@ -42,20 +35,10 @@ const afterWake = async ({ computeId }: Target): Promise<string> => {
   return ground.run(computeId, 'cat ~/file')
 }
 /** A save that has all in the store and waits with its publication. */
-const waiting = async (target: Target, mode: 'checkpoint' | 'hibernate') => {
-  let goOn: () => void = () => undefined
-  const gate = new Promise<void>((resolve) => (goOn = resolve))
-  let outcome!: Promise<SaveOutcome>
-  await new Promise<void>((arrived, failed) => {
-    const save = createSave({ ...ground.deps, db: heldUp(ground.db, arrived, gate) })
-    outcome = save({ ...target, mode, cause }, signal)
-    outcome.then((ended) => failed(new Error(`it ended: ${JSON.stringify(ended)}`)), failed)
-  })
-  return () => {
-    goOn()
-    return outcome
-  }
-}
+const waiting = (target: Target, mode: 'checkpoint' | 'hibernate') =>
+  startHeldUp(ground.db, (db) =>
+    createSave({ ...ground.deps, db })({ ...target, mode, cause }, signal),
+  )
 const save = (target: Target, mode: 'checkpoint' | 'hibernate' | 'final') =>
   ground.data.save({ ...target, mode, cause })
 
@@ -63,7 +46,7 @@ describe('of two attempts of one writer', () => {
   it.each(['checkpoint', 'hibernate'] as const)(
     'the older, late with a %s, leaves the newer head alone and makes no fork',
     async (mode) => {
-      const target = await started()
+      const target = await ground.started()
       await write(target, 'older')
       const late = await waiting(target, 'checkpoint')
       await write(target, 'newer')
@@ -77,7 +60,7 @@ describe('of two attempts of one writer', () => {
   )
 
   it('the newer goes over what the older published while it was under way', async () => {
-    const target = await started()
+    const target = await ground.started()
     await write(target, 'older')
     const older = await waiting(target, 'checkpoint')
     await write(target, 'newer')
@@ -97,7 +80,7 @@ describe('of two attempts of one writer', () => {
   ])(
     '%s late, after its freeze ended, %s does not stop what users write by then',
     async (_kind, _what, changed) => {
-      const target = await started()
+      const target = await ground.started()
       await write(target, 'before')
       if (!changed) await save(target, 'checkpoint')
       const { endpoint, epoch } = await requireBinding(ground.db, target)
@@ -123,7 +106,7 @@ describe('of two attempts of one writer', () => {
   )
 
   it('one does not retire what another has frozen anew', async () => {
-    const target = await started()
+    const target = await ground.started()
     await write(target, 'before')
     const late = await waiting(target, 'hibernate')
     const { endpoint, epoch } = await requireBinding(ground.db, target)
@@ -137,7 +120,7 @@ describe('of two attempts of one writer', () => {
 })
 
 it('what the janitor took for abandoned meanwhile is not published', async () => {
-  const target = await started()
+  const target = await ground.started()
   await write(target, 'kept')
   const slow = createSave({
     ...ground.deps,
@@ -165,7 +148,7 @@ it('what the janitor took for abandoned meanwhile is not published', async () =>
 it.each(['hibernate', 'final'] as const)(
   'a %s whose last answer was lost is done',
   async (mode) => {
-    const target = await started()
+    const target = await ground.started()
     await write(target, 'kept')
     const { sidekick } = ground
     const lost = createSave({

@@ -6,14 +6,13 @@ import { findFilesystem } from '../records/filesystems.ts'
 import { publishSnapshot } from '../records/publications.ts'
 import { newId } from '../records/ids.ts'
 import { markPartDeleting } from '../records/sweeping.ts'
-import type { Cause, ComputeState } from '../workflows/compute/contract.ts'
+import type { ComputeState } from '../workflows/compute/contract.ts'
 import { s3Client } from './adapters/s3/client.ts'
 import { startObserver } from './observer.ts'
 import { orphanKinds } from './orphans.ts'
 import { createSweep } from './sweep.ts'
-import { startGround, type Ground } from './testing/ground.ts'
+import { cause, startGround, type Ground } from './testing/ground.ts'
 
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
 const HOUR_MS = 3_600_000
 const never = new AbortController().signal
 

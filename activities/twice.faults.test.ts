@@ -5,12 +5,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
 import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
-import type { Cause } from '../workflows/compute/contract.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { createControlActivities, createDataActivities } from './index.ts'
-import { startGround, type Ground } from './testing/ground.ts'
-
-const cause: Cause = { reason: 'user', actor: 'user:suite' }
+import { cause, startGround, type Ground } from './testing/ground.ts'
 
 let ground: Ground
 beforeAll(async () => {

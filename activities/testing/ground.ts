@@ -3,32 +3,34 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import {
-  AbortMultipartUploadCommand,
-  DeleteBucketCommand,
-  DeleteObjectCommand,
-  ListMultipartUploadsCommand,
-  ListObjectsV2Command,
-} from '@aws-sdk/client-s3'
-import { loadSigningKeys, mintSidekickTicket, type SigningKeys } from '../../auth/keys.ts'
+import { loadSigningKeys, type SigningKeys } from '../../auth/keys.ts'
 import { createSealer, envContext } from '../../auth/seal.ts'
-import type { StoreConfig } from '../../config/config.ts'
 import { findCompute } from '../../records/computes.ts'
 import { newId } from '../../records/ids.ts'
 import { freshDatabase } from '../../records/test-database.ts'
-import type { CommandEvent } from '../../sidekick/protocol.ts'
-import { DEFAULT_TIMINGS, type Observation } from '../../workflows/compute/contract.ts'
+import { DEFAULT_TIMINGS, type Cause } from '../../workflows/compute/contract.ts'
 import { createLocalRuntime } from '../adapters/local/runtime.ts'
-import { s3Client } from '../adapters/s3/client.ts'
-import { createS3Store } from '../adapters/s3/store.ts'
-import { openConnection } from '../adapters/sidekick/connection.ts'
 import { createSidekickControl } from '../adapters/sidekick/control.ts'
-import type { ControlDeps, WorkflowDoors } from '../control-deps.ts'
+import type { Target } from '../contract.ts'
+import type { ControlDeps } from '../control-deps.ts'
 import { createControlActivities, createDataActivities } from '../index.ts'
+import { dropBucket, storeSettings } from './bucket.ts'
+import { needed } from './needed.ts'
+import { recordingDoors, recordingSchedules } from './recording.ts'
+import { runInside } from './run-inside.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 
+/** Whoever asks and why, where a suite does not care. */
+export const cause: Cause = { reason: 'user', actor: 'user:suite' }
+
 export type Ground = Awaited<ReturnType<typeof startGround>>
+
+interface NewCompute {
+  readonly filesystemId?: string
+  readonly imageId?: string
+  readonly env?: Readonly<Record<string, string>>
+}
 
 export const startGround = async () => {
   const { db, drop } = await freshDatabase()
@@ -73,6 +75,35 @@ export const startGround = async () => {
     return id
   }
 
+  const newCompute = async (options: NewCompute = {}): Promise<string> => {
+    const id = newId()
+    await db
+      .insertInto('computes')
+      .values({
+        id,
+        group_id: groupId,
+        owner_id: 'user',
+        name: 'suite',
+        image_id: options.imageId ?? 'host',
+        filesystem_id: options.filesystemId ?? (await newFilesystem()),
+        runtime: 'local',
+        tier: 'tiny',
+        network: 'none',
+        state: 'requested',
+        reason: 'created',
+        actor: 'user:suite',
+        idle_timeout_ms: 60_000,
+        max_lifetime_ms: 0,
+        env_sealed:
+          options.env === undefined
+            ? null
+            : sealer.seal(JSON.stringify(options.env), envContext(groupId, id)),
+      })
+      .execute()
+    return id
+  }
+
+  const control = createControlActivities(deps)
   return {
     db,
     deps,
@@ -84,37 +115,15 @@ export const startGround = async () => {
     sidekick,
     stateDir,
     groupId,
-    control: createControlActivities(deps),
+    control,
     data: createDataActivities({ ...deps, cancellation: () => signal }),
     newFilesystem,
-    async newCompute(
-      options: { filesystemId?: string; imageId?: string; env?: Record<string, string> } = {},
-    ): Promise<string> {
-      const id = newId()
-      await db
-        .insertInto('computes')
-        .values({
-          id,
-          group_id: groupId,
-          owner_id: 'user',
-          name: 'suite',
-          image_id: options.imageId ?? 'host',
-          filesystem_id: options.filesystemId ?? (await newFilesystem()),
-          runtime: 'local',
-          tier: 'tiny',
-          network: 'none',
-          state: 'requested',
-          reason: 'created',
-          actor: 'user:suite',
-          idle_timeout_ms: 60_000,
-          max_lifetime_ms: 0,
-          env_sealed:
-            options.env === undefined
-              ? null
-              : sealer.seal(JSON.stringify(options.env), envContext(groupId, id)),
-        })
-        .execute()
-      return id
+    newCompute,
+    /** A new compute that runs, of generation 1. */
+    async started(options: NewCompute = {}): Promise<Target> {
+      const target = { computeId: await newCompute(options), generation: 1 }
+      await control.provision({ ...target, as: 'provisioning', cause })
+      return target
     },
     /** Runs a command inside the current generation; its output, or throws with it. */
     async run(computeId: string, command: string): Promise<string> {
@@ -133,34 +142,9 @@ export const startGround = async () => {
   }
 }
 
-export const freshKeys = (): SigningKeys => {
+const freshKeys = (): SigningKeys => {
   const { privateKey } = generateKeyPairSync('ed25519')
   return loadSigningKeys(privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64'))
-}
-
-export const storeSettings = () => {
-  const settings = {
-    endpoint: needed('S3_ENDPOINT'),
-    region: 'us-east-1',
-    bucket: `suite-${newId()}`,
-    accessKeyId: needed('S3_ACCESS_KEY_ID'),
-    secretAccessKey: needed('S3_SECRET_ACCESS_KEY'),
-  }
-  return { settings, store: createS3Store(settings) }
-}
-
-/** Each bucket takes volumes of the store's disk; a suite that leaves its own starves the next ones. */
-export const dropBucket = async (settings: StoreConfig): Promise<void> => {
-  const { bucket: Bucket } = settings
-  const client = s3Client(settings)
-  const uploads = await client.send(new ListMultipartUploadsCommand({ Bucket }))
-  for (const { Key, UploadId } of uploads.Uploads ?? [])
-    await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))
-  const objects = await client.send(new ListObjectsV2Command({ Bucket }))
-  for (const { Key } of objects.Contents ?? [])
-    await client.send(new DeleteObjectCommand({ Bucket, Key }))
-  await client.send(new DeleteBucketCommand({ Bucket }))
-  client.destroy()
 }
 
 export const testRuntime = (stateDir: string) =>
@@ -172,89 +156,3 @@ export const testRuntime = (stateDir: string) =>
     unsafeNoIsolation: false,
     cgroup: null,
   })
-
-const runInside = async (
-  keys: SigningKeys,
-  db: ControlDeps['db'],
-  target: { computeId: string; generation: number },
-  command: string,
-): Promise<string> => {
-  const sandbox = await db
-    .selectFrom('sandboxes')
-    .selectAll()
-    .where('compute_id', '=', target.computeId)
-    .where('generation', '=', target.generation)
-    .executeTakeFirstOrThrow()
-  if (sandbox.address === null) throw new Error('the sandbox has no address')
-  const { client } = openConnection(sandbox.address, sandbox.fingerprint ?? '')
-  const ticket = await mintSidekickTicket(keys, { ...target, scope: 'use', subject: 'user:suite' })
-  try {
-    const answer = await client.request({
-      method: 'POST',
-      path: '/v1/exec',
-      headers: { authorization: `Bearer ${ticket}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ command }),
-    })
-    const text = await answer.body.text()
-    if (answer.statusCode !== 200) throw new Error(`exec: ${answer.statusCode} ${text}`)
-    const events = text
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line) as CommandEvent)
-    const output = events
-      .flatMap((event) => ('data' in event ? [Buffer.from(event.data, 'base64')] : []))
-      .join('')
-    const exit = events.find((event) => event.type === 'exit')
-    if (exit?.exitCode !== 0) throw new Error(`exit ${exit?.exitCode}: ${output}`)
-    return output
-  } finally {
-    await client.destroy()
-  }
-}
-
-const recordingDoors = () => {
-  const open = new Set<string>()
-  const adopted: string[] = []
-  const observed: { computeId: string; observation: Observation }[] = []
-  const commands: { computeId: string; name: string }[] = []
-  const doors: WorkflowDoors = {
-    async command(input, name) {
-      commands.push({ computeId: input.computeId, name })
-    },
-    async observed(computeId, observation) {
-      observed.push({ computeId, observation })
-    },
-    async adopt(input) {
-      if (open.has(input.computeId)) return 'already_running'
-      adopted.push(input.computeId)
-      open.add(input.computeId)
-      return 'adopted'
-    },
-    async *openComputes() {
-      yield* open
-    },
-  }
-  return { ...doors, open, adopted, seen: observed, commands }
-}
-
-const recordingSchedules = () => {
-  const plans = new Map<string, unknown>()
-  return {
-    plans,
-    async put(computeId: string, schedule: unknown) {
-      plans.set(computeId, schedule)
-    },
-    async remove(computeId: string) {
-      plans.delete(computeId)
-    },
-    async *list() {
-      yield* [...plans.keys()]
-    },
-  }
-}
-
-const needed = (name: string): string => {
-  const value = process.env[name]
-  if (value === undefined) throw new Error(`${name} is not set: this suite needs real servers`)
-  return value
-}

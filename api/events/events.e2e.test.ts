@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { revokeSession } from '../../auth/refresh.ts'
 import { appendEvent } from '../../records/events.ts'
+import { latch } from '../../test/support/latch.ts'
 import { startHarness, type Harness, type Person } from '../testing/harness.ts'
 
 let api: Harness
@@ -83,11 +84,10 @@ describe('events', () => {
 
   it('of a transaction that commits late are not passed by the cursor', async () => {
     const live = await follow('/api/events')
-    let commit!: () => void
-    const held = new Promise<void>((resolve) => (commit = resolve))
+    const commit = latch()
     const late = api.db.transaction().execute(async (tx) => {
       await note('late', tx)
-      await held
+      await commit.opened
     })
     await vi.waitFor(async () => {
       const { rows } = await sql<{ n: number }>`
@@ -100,7 +100,7 @@ describe('events', () => {
     expect(live.types).not.toContain('early')
     const page = await api.send('GET', '/api/events?limit=1000', ann.token)
     expect(page.body.items.map(({ type }: { type: string }) => type)).not.toContain('early')
-    commit()
+    commit.open()
     await late
     await vi.waitFor(() => expect(live.types).toContain('early'), 10_000)
     expect(live.types.filter((type) => type === 'late' || type === 'early').sort()).toEqual([

@@ -10,6 +10,7 @@ import { findFilesystem, takeLease } from '../../records/filesystems.ts'
 import { publishSnapshot } from '../../records/publications.ts'
 import { newId } from '../../records/ids.ts'
 import type { Manifest, ManifestPart } from '../../records/manifest.ts'
+import { latch } from '../../test/support/latch.ts'
 import { startHarness, type Harness, type Person } from '../testing/harness.ts'
 
 let api: Harness
@@ -283,9 +284,8 @@ it('exports that merge are one of a user and two in all, for each remembers many
   for (const who of [cyd, dan]) await api.join(who, ann.groupId, 'member')
   const store = api.deps.store as { get: typeof api.deps.store.get }
   const { get: realGet } = store
-  let goOn: () => void = () => undefined
-  const held = new Promise<void>((resolve) => (goOn = resolve))
-  store.get = async (...args) => held.then(() => realGet(...args))
+  const gate = latch()
+  store.get = async (...args) => gate.opened.then(() => realGet(...args))
   const ask = (who: Person) =>
     api.send('GET', `/api/filesystems/${fs.filesystemId}/export`, who.token)
   try {
@@ -297,11 +297,11 @@ it('exports that merge are one of a user and two in all, for each remembers many
     const second = ask(cyd)
     await new Promise((resolve) => setTimeout(resolve, 200))
     expect((await ask(dan)).status).toBe(429)
-    goOn()
+    gate.open()
     expect([(await first).status, (await second).status]).toEqual([200, 200])
     expect((await ask(dan)).status).toBe(200)
   } finally {
-    goOn()
+    gate.open()
     store.get = realGet
   }
 })

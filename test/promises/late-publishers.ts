@@ -6,7 +6,7 @@ import { createS3Store } from '../../activities/adapters/s3/store.ts'
 import { createSidekickControl } from '../../activities/adapters/sidekick/control.ts'
 import type { SaveOutcome, Target } from '../../activities/contract.ts'
 import { createDataActivities } from '../../activities/index.ts'
-import { heldUp } from '../../activities/testing/held-up.ts'
+import { startHeldUp } from '../../activities/testing/held-up.ts'
 import { kubernetesRuntimeConfig, signingKey, storeConfig } from '../../config/config.ts'
 import type { Db } from '../../records/database.ts'
 import type { Stack } from '../support/stack.ts'
@@ -32,23 +32,13 @@ export const startHeldUpWorker = (stack: Stack): HeldUpWorker => {
   const { signal } = new AbortController()
   const activitiesOver = (db: Db) =>
     createDataActivities({ db, store, sidekick, runtime, cancellation: () => signal })
-  let open: () => void = () => undefined
-  const gate = new Promise<void>((resolve) => (open = resolve))
-  const outcomes: Promise<SaveOutcome>[] = []
+  const held: (() => Promise<SaveOutcome>)[] = []
   return {
     async saveHeldUp(target) {
-      await new Promise<void>((arrived, failed) => {
-        const db = heldUp(stack.db, arrived, gate)
-        const outcome = activitiesOver(db).save({ ...target, mode: 'checkpoint', cause })
-        outcomes.push(outcome)
-        // One that ends before the gate was not held up.
-        outcome.then((ended) => failed(new Error(`it ended: ${JSON.stringify(ended)}`)), failed)
-      })
+      const save = (db: Db) => activitiesOver(db).save({ ...target, mode: 'checkpoint', cause })
+      held.push(await startHeldUp(stack.db, save))
     },
-    goOn() {
-      open()
-      return Promise.all(outcomes)
-    },
+    goOn: () => Promise.all(held.map((goOn) => goOn())),
     save: (target) => activitiesOver(stack.db).save({ ...target, mode: 'checkpoint', cause }),
     async close() {
       await sidekick.close()

@@ -12,7 +12,7 @@ import { randomBytes, generateKeyPairSync } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { dropBucket } from '../../activities/testing/ground.ts'
+import { dropBucket } from '../../activities/testing/bucket.ts'
 import { storeConfig } from '../../config/config.ts'
 import { openDatabase, type Db } from '../../records/database.ts'
 

@@ -1,6 +1,6 @@
 /** For suites: their own servers, on this machine, as an installation's external ones. */
 import pg from 'pg'
-import { dropBucket } from '../../../activities/testing/ground.ts'
+import { dropBucket } from '../../../activities/testing/bucket.ts'
 import { storeConfig } from '../../../config/config.ts'
 import { kubectl } from '../../../test/support/workloads.ts'
 import { apply } from '../../cluster/kubectl.ts'
