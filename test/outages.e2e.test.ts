@@ -1,49 +1,6 @@
-import { afterAll, beforeAll, describe, it } from 'vitest'
-import { staysUpWithoutTheStore, survivesCutUploads } from './promises/store-outage.ts'
-import {
-  rebuildsFromRows,
-  survivesOperators,
-  survivesTemporalKills,
-} from './promises/temporal-operators.ts'
-import { startCuttableProxy, type CuttableProxy } from './support/cuttable-proxy.ts'
-import { startStack, type Stack } from './support/stack.ts'
-import { startOwnTemporal, type TemporalServer } from './support/temporal-server.ts'
-import { visit, type Visitor } from './support/visitor.ts'
+import { describe } from 'vitest'
+import { outages } from './promises/outages.ts'
 
 describe('outages and operators, at short parameters', () => {
-  let temporal: TemporalServer
-  let store: CuttableProxy
-  let stack: Stack
-  let visitor: Visitor
-  beforeAll(async () => {
-    temporal = await startOwnTemporal()
-    const { hostname, port } = new URL(process.env['S3_ENDPOINT'] ?? '')
-    store = await startCuttableProxy({ host: hostname, port: Number(port) })
-    stack = await startStack({
-      env: {
-        TEMPORAL_ADDRESS: temporal.address,
-        S3_ENDPOINT: `http://127.0.0.1:${store.port}`,
-      },
-    })
-    visitor = await visit(stack)
-  })
-  afterAll(async () => {
-    await stack?.stop()
-    await store?.close()
-    await temporal?.stop()
-  })
-
-  it('D7: 10 s without the store: the compute stays up, says so, and is saved after', async () => {
-    console.log('D7', await staysUpWithoutTheStore(visitor, store, 10_000))
-  })
-
-  it('D4: 2 uploads cut at a random byte', () => survivesCutUploads(visitor, store, 2))
-
-  it('terminate, reset and cancel in the Temporal UI lose nothing', () =>
-    survivesOperators(stack, visitor))
-
-  it('R3: 2 kills of the Temporal server', () => survivesTemporalKills(stack, visitor, temporal, 2))
-
-  it('Temporal’s data lost whole is rebuilt from rows and sandboxes', () =>
-    rebuildsFromRows(stack, visitor, temporal))
+  outages({ storeAwayMs: 10_000, cutUploads: 2, temporalKills: 2 })
 })
