@@ -39,20 +39,17 @@ export const Page = {
 export const ById = Closed({ id: Id() })
 
 /** RFC 9457, with a `code` from docs/errors.md. */
-export const ProblemSchema = Type.Object(
-  {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    code: Type.String({ description: 'A name from docs/errors.md' }),
-    detail: Type.String(),
-    field: Type.Optional(Type.String({ description: 'What in the request is wrong' })),
-    requestId: Type.String(),
-    retry: Type.Boolean({ description: 'Whether the same request may succeed later' }),
-    details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-  },
-  { $id: 'Problem' },
-)
+export const ProblemSchema = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  code: Type.String({ description: 'A name from docs/errors.md' }),
+  detail: Type.String(),
+  field: Type.Optional(Type.String({ description: 'What in the request is wrong' })),
+  requestId: Type.String(),
+  retry: Type.Boolean({ description: 'Whether the same request may succeed later' }),
+  details: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+})
 
 /** A page of a list; `next_cursor` is null on the last one. */
 export const PageOf = <T extends TSchema>(item: T) =>
