@@ -1,6 +1,7 @@
 import type { Db } from '../records/database.ts'
 import { requireCompute, type ComputeRow } from '../records/computes.ts'
-import { findFilesystem, findSnapshot, type SnapshotRow } from '../records/filesystems.ts'
+import { findFilesystem } from '../records/filesystems.ts'
+import { findSnapshot, type SnapshotRow } from '../records/snapshots.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import type { Target } from './contract.ts'
 import type { Endpoint } from './ports.ts'

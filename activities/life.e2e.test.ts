@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute, requireCompute } from '../records/computes.ts'
-import { findFilesystem, findSnapshot, listSnapshots } from '../records/filesystems.ts'
+import { findFilesystem } from '../records/filesystems.ts'
+import { findSnapshot, listSnapshots } from '../records/snapshots.ts'
 import { newId } from '../records/ids.ts'
 import { deleteImage, findImageRow, insertPendingImage } from '../records/images.ts'
 import { readEvents } from '../records/events.ts'

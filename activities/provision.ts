@@ -1,7 +1,7 @@
 import { envContext } from '../auth/seal.ts'
 import { tierOf } from '../config/tiers.ts'
 import type { Db } from '../records/database.ts'
-import { findSnapshot, type SnapshotRow } from '../records/filesystems.ts'
+import { findSnapshot, type SnapshotRow } from '../records/snapshots.ts'
 import {
   findLastUp,
   findSandbox,

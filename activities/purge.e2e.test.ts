@@ -1,7 +1,8 @@
 /** What goes for good, and what does not: of a delete that is done twice, and of saves that come late. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
-import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
+import { findFilesystem } from '../records/filesystems.ts'
+import { listSnapshots } from '../records/snapshots.ts'
 import { trashFilesystem, untrashFilesystem } from '../records/trash.ts'
 import type { Target } from './contract.ts'
 import { createSave } from './save.ts'

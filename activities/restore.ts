@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Transform } from 'node:stream'
 import type { Db } from '../records/database.ts'
-import { findSnapshot } from '../records/filesystems.ts'
+import { findSnapshot } from '../records/snapshots.ts'
 import { recordOpened } from '../records/generations.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { requireBinding } from './binding.ts'

@@ -1,7 +1,8 @@
 /** One save, two attempts: one was given up for dead and goes on all the same. Nothing newer gives way to it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
-import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
+import { findFilesystem } from '../records/filesystems.ts'
+import { listSnapshots } from '../records/snapshots.ts'
 import { requireBinding } from './binding.ts'
 import type { Target } from './contract.ts'
 import { createSave } from './save.ts'

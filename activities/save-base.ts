@@ -1,4 +1,4 @@
-import type { SnapshotRow } from '../records/filesystems.ts'
+import type { SnapshotRow } from '../records/snapshots.ts'
 import type { ManifestPart } from '../records/manifest.ts'
 import type { Binding } from './binding.ts'
 

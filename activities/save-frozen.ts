@@ -1,4 +1,4 @@
-import type { SnapshotRow } from '../records/filesystems.ts'
+import type { SnapshotRow } from '../records/snapshots.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { archiveTrees, type ArchiveDeps } from './archive-part.ts'
 import { headOf, type Binding } from './binding.ts'

@@ -1,5 +1,5 @@
 import type { Db } from '../records/database.ts'
-import { applyRetention, findSnapshot, type SnapshotRow } from '../records/filesystems.ts'
+import { applyRetention, findSnapshot, type SnapshotRow } from '../records/snapshots.ts'
 import { newId } from '../records/ids.ts'
 import {
   keepAsFork,

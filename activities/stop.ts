@@ -1,6 +1,6 @@
 import type { Db } from '../records/database.ts'
 import { findCompute, transitionIn } from '../records/computes.ts'
-import { releaseLease } from '../records/filesystems.ts'
+import { releaseLease } from '../records/leases.ts'
 import { recordEnded } from '../records/generations.ts'
 import type { ControlActivities } from './contract.ts'
 import type { Runtime } from './ports.ts'

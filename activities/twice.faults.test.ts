@@ -4,7 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findCompute } from '../records/computes.ts'
-import { findFilesystem, listSnapshots } from '../records/filesystems.ts'
+import { findFilesystem } from '../records/filesystems.ts'
+import { listSnapshots } from '../records/snapshots.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { createControlActivities, createDataActivities } from './index.ts'
 import { cause, startGround, type Ground } from './testing/ground.ts'

@@ -6,7 +6,7 @@ import type { Cause, ComputeState } from '../workflows/compute/contract.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { lockCompute, transitionIn, transitionOf, type ComputeRow } from './computes.ts'
 import type { Db, Queryable } from './database.ts'
-import { takeLease } from './filesystems.ts'
+import { takeLease } from './leases.ts'
 import { newId } from './ids.ts'
 import type { ImagesTable, SandboxesTable } from './schema.ts'
 

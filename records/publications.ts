@@ -3,14 +3,8 @@ import { DormouseError } from '../workflows/errors.ts'
 import { findCompute } from './computes.ts'
 import type { Db, Queryable } from './database.ts'
 import { appendEvent } from './events.ts'
-import {
-  findSnapshot,
-  insertFilesystem,
-  insertSnapshot,
-  lockFilesystem,
-  type FilesystemRow,
-  type NewSnapshot,
-} from './filesystems.ts'
+import { insertFilesystem, lockFilesystem, type FilesystemRow } from './filesystems.ts'
+import { findSnapshot, insertSnapshot, type NewSnapshot } from './snapshots.ts'
 import type { Manifest } from './manifest.ts'
 
 export interface Publication extends NewSnapshot {

@@ -1,7 +1,8 @@
 import { DormouseError } from '../workflows/errors.ts'
 import type { Db } from './database.ts'
 import { appendEvent } from './events.ts'
-import { findSnapshot, insertSnapshot, lockFilesystem, type SnapshotRow } from './filesystems.ts'
+import { lockFilesystem } from './filesystems.ts'
+import { findSnapshot, insertSnapshot, type SnapshotRow } from './snapshots.ts'
 import { newId } from './ids.ts'
 
 /**

@@ -2,12 +2,8 @@ import { sql } from 'kysely'
 import { DormouseError } from '../workflows/errors.ts'
 import type { Db, Queryable } from './database.ts'
 import { appendEvent } from './events.ts'
-import {
-  deleteSnapshotRows,
-  listSnapshots,
-  lockFilesystem,
-  type FilesystemRow,
-} from './filesystems.ts'
+import { lockFilesystem, type FilesystemRow } from './filesystems.ts'
+import { deleteSnapshotRows, listSnapshots } from './snapshots.ts'
 
 /** Filesystems in the trash that still hold something. */
 export const listTrash = (db: Queryable, groupIds: readonly string[]): Promise<FilesystemRow[]> =>

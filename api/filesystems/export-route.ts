@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { Type } from '@fastify/type-provider-typebox'
-import { findSnapshot } from '../../records/filesystems.ts'
+import { findSnapshot } from '../../records/snapshots.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller } from '../policy.ts'

@@ -2,14 +2,9 @@ import { Type } from '@fastify/type-provider-typebox'
 import { authorize, defaultGroupId } from '../../auth/authorize.ts'
 import type { Principal } from '../../auth/principal.ts'
 import { appendEvent } from '../../records/events.ts'
-import {
-  findFilesystem,
-  findSnapshot,
-  forkFilesystem,
-  insertFilesystem,
-  listSnapshots,
-  type FilesystemRow,
-} from '../../records/filesystems.ts'
+import { findFilesystem, insertFilesystem, type FilesystemRow } from '../../records/filesystems.ts'
+import { forkFilesystem } from '../../records/forks.ts'
+import { findSnapshot, listSnapshots } from '../../records/snapshots.ts'
 import { restoreSnapshot } from '../../records/restore-snapshot.ts'
 import { trashFilesystem } from '../../records/trash.ts'
 import { defaultImage } from '../../records/images.ts'

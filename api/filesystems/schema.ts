@@ -1,5 +1,6 @@
 import { Type, type Static } from '@fastify/type-provider-typebox'
-import type { FilesystemRow, SnapshotRow } from '../../records/filesystems.ts'
+import type { FilesystemRow } from '../../records/filesystems.ts'
+import type { SnapshotRow } from '../../records/snapshots.ts'
 import { Nullable, Timestamp } from '../schema.ts'
 
 export const FilesystemSchema = Type.Object({
