@@ -7,7 +7,6 @@ import { createSealer } from '../auth/seal.ts'
 import {
   databaseUrl,
   keyConfig,
-  kubernetesRuntimeConfig,
   localRuntimeConfig,
   observerOptions,
   observesInWorker,
@@ -16,6 +15,7 @@ import {
   storeConfig,
   timings,
 } from '../config/config.ts'
+import { kubernetesRuntimeConfig } from '../config/kubernetes.ts'
 import { openDatabase } from '../records/database.ts'
 import { lazyClient } from '../temporal/connection.ts'
 import { taskQueues } from '../temporal/task-queues.ts'
@@ -137,7 +137,7 @@ const shared = (env: Env, connections: number) => {
 }
 
 /** Throws when DORMOUSE_RUNTIME names none we have. */
-export const makeRuntime = (env: Env): Runtime => {
+const makeRuntime = (env: Env): Runtime => {
   const name = runtimeName(env)
   switch (name) {
     case 'local':

@@ -1,50 +1,6 @@
 /** Reads the environment once. A missing or malformed value is an error that names the variable. */
 import { DEFAULT_TIMINGS, type Timings } from '../workflows/compute/contract.ts'
-
-type Env = Readonly<Record<string, string | undefined>>
-
-const required = (env: Env, name: string): string => {
-  const value = env[name]
-  if (value === undefined || value === '')
-    throw new Error(`${name} is not set; see docs/configuration.md`)
-  return value
-}
-
-const milliseconds = (env: Env, name: string, fallback: number): number => {
-  const text = env[name]
-  if (text === undefined || text === '') return fallback
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 0)
-    throw new Error(`${name} must be a whole number of milliseconds, not "${text}"`)
-  return value
-}
-
-const port = (env: Env, name: string, fallback: number): number => {
-  const value = Number(env[name] ?? fallback)
-  if (!Number.isInteger(value) || value < 0 || value > 65_535)
-    throw new Error(`${name} must be a port number, not "${env[name]}"`)
-  return value
-}
-
-const count = (env: Env, name: string, fallback: number): number => {
-  const value = Number(env[name] || fallback)
-  if (!Number.isInteger(value) || value < 1)
-    throw new Error(`${name} must be a whole number from 1, not "${env[name]}"`)
-  return value
-}
-
-const whole = (env: Env, name: string): number => {
-  const value = Number(env[name] || 0)
-  if (!Number.isInteger(value) || value < 0)
-    throw new Error(`${name} must be a whole number from 0, not "${env[name]}"`)
-  return value
-}
-
-const list = (env: Env, name: string): readonly string[] =>
-  (env[name] ?? '')
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
+import { count, list, milliseconds, oneOf, port, required, type Env } from './variables.ts'
 
 export const databaseUrl = (env: Env): string => required(env, 'DATABASE_URL')
 
@@ -149,13 +105,6 @@ export type GatewayConfig = ReturnType<typeof gatewayConfig>
 /** Where new computes run. */
 export const runtimeName = (env: Env): string => env['DORMOUSE_RUNTIME'] ?? 'local'
 
-const oneOf = <const T extends string>(env: Env, name: string, values: readonly [T, ...T[]]): T => {
-  const text = env[name] || values[0]
-  const value = values.find((one) => one === text)
-  if (value === undefined) throw new Error(`${name} must be ${values.join(' or ')}, not "${text}"`)
-  return value
-}
-
 /**
  * One machine has one worker and no Lease to hand over: a process of its own would only be another
  * 70 MiB. In a cluster the observer has an account, a budget and replicas of its own.
@@ -180,69 +129,6 @@ export const localRuntimeConfig = (env: Env) => ({
   cgroup: env['DORMOUSE_CGROUP'],
 })
 
-const groupNamespaces = (env: Env): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    list(env, 'DORMOUSE_KUBERNETES_GROUP_NAMESPACES').map((pair) => {
-      const [group, namespace, ...more] = pair.split('=')
-      if (!group || !namespace || more.length > 0)
-        throw new Error(
-          `DORMOUSE_KUBERNETES_GROUP_NAMESPACES must be <group id>=<namespace>, not "${pair}"`,
-        )
-      return [group, namespace]
-    }),
-  )
-
-/** The API server is always there and never for computes: Kubernetes writes its address into every pod. */
-const API_SERVER = '$(KUBERNETES_SERVICE_HOST):$(KUBERNETES_SERVICE_PORT)'
-
-const canaries = (env: Env): readonly string[] => {
-  const given = list(env, 'DORMOUSE_KUBERNETES_CANARIES')
-  if (given.join() === 'unsafe-none') return []
-  const bad = given.find((one) => !/^.+:\d{1,5}$/.test(one))
-  if (bad !== undefined)
-    throw new Error(`DORMOUSE_KUBERNETES_CANARIES must be host:port, not "${bad}"`)
-  return given.length === 0 ? [API_SERVER] : given
-}
-
-const optional = <K extends string>(name: K, value: string | undefined) =>
-  (value === undefined || value === '' ? {} : { [name]: value }) as { readonly [key in K]?: string }
-
-/** Of the kubernetes runtime. The way to the cluster is KUBECONFIG, else the account of the pod it runs in. */
-export const kubernetesRuntimeConfig = (env: Env) => ({
-  kubeconfig: env['KUBECONFIG'],
-  /** Where pods of computes are. */
-  namespace: env['DORMOUSE_KUBERNETES_NAMESPACE'] || 'dormouse-computes',
-  /** Group id → namespace of its pods. */
-  groupNamespaces: groupNamespaces(env),
-  /** Where the platform's own Lease is. */
-  systemNamespace: env['DORMOUSE_KUBERNETES_SYSTEM_NAMESPACE'] || 'dormouse-system',
-  /** Of several installations in one cluster each sees and removes only its own pods. */
-  installation: env['DORMOUSE_KUBERNETES_INSTALLATION'] || 'dormouse',
-  runtimeClass: env['DORMOUSE_KUBERNETES_RUNTIME_CLASS'] || 'gvisor',
-  /** What image `base` is in a registry. */
-  baseImage: required(env, 'DORMOUSE_KUBERNETES_BASE_IMAGE'),
-  sidekickImage: required(env, 'DORMOUSE_KUBERNETES_SIDEKICK_IMAGE'),
-  sidekickMount: oneOf(env, 'DORMOUSE_KUBERNETES_SIDEKICK_MOUNT', ['auto', 'copy', 'image']),
-  imagePullPolicy: oneOf(env, 'DORMOUSE_KUBERNETES_IMAGE_PULL_POLICY', [
-    'IfNotPresent',
-    'Always',
-    'Never',
-  ]),
-  imagePullSecrets: list(env, 'DORMOUSE_KUBERNETES_IMAGE_PULL_SECRETS'),
-  /** Of what a tier sets aside. Below 100 more computes share a node than could all be busy at once. */
-  requestPercent: count(env, 'DORMOUSE_KUBERNETES_REQUEST_PERCENT', 100),
-  canaries: canaries(env),
-  /** Names of further walls that an observer must find. */
-  ...optional('admissionPolicy', env['DORMOUSE_KUBERNETES_ADMISSION_POLICY']),
-  ...optional('nodeWall', env['DORMOUSE_KUBERNETES_NODE_WALL']),
-  /** How long a pod that somebody else deletes stays up for its last save. */
-  saveGraceSeconds: count(env, 'DORMOUSE_KUBERNETES_SAVE_GRACE_SECONDS', 600),
-  /** Class of volumes for the trees of computes, sized by tier; '': the node's disk. */
-  treeStorageClass: env['DORMOUSE_KUBERNETES_TREE_STORAGE_CLASS'] ?? '',
-  /** Size of the volume of that class for /tmp; 0: the node's disk. */
-  scratchMib: whole(env, 'DORMOUSE_KUBERNETES_SCRATCH_MIB'),
-})
-
 export const timings = (env: Env): Timings => ({
   idleTimeoutMs: milliseconds(env, 'DORMOUSE_IDLE_TIMEOUT_MS', DEFAULT_TIMINGS.idleTimeoutMs),
   maxLifetimeMs: milliseconds(env, 'DORMOUSE_MAX_LIFETIME_MS', DEFAULT_TIMINGS.maxLifetimeMs),
@@ -265,9 +151,6 @@ export const timings = (env: Env): Timings => ({
   backOffMs: milliseconds(env, 'DORMOUSE_BACK_OFF_MS', DEFAULT_TIMINGS.backOffMs),
 })
 
-export const sweepEveryMs = (env: Env): number =>
-  milliseconds(env, 'DORMOUSE_SWEEP_EVERY_MS', 60_000)
-
 /** What both workers read; the sweeper touches nothing younger than `graceMs`. */
 export const workerConfig = (env: Env) => ({
   /** Prebuilt by `npm run build`; without it the workflows are bundled from source. */
@@ -279,7 +162,7 @@ export const workerConfig = (env: Env) => ({
   /** `host:port` that answers GET /healthz with 200 while the worker takes tasks. */
   healthAddress: env['DORMOUSE_WORKER_HEALTH_ADDRESS'],
   sweep: {
-    everyMs: sweepEveryMs(env),
+    everyMs: milliseconds(env, 'DORMOUSE_SWEEP_EVERY_MS', 60_000),
     graceMs: milliseconds(env, 'DORMOUSE_SWEEP_GRACE_MS', 10 * 60_000),
   },
 })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createKubernetesRuntime } from '../activities/adapters/kubernetes/runtime.ts'
 import { anySpec } from '../activities/contracts/runtime.contract.ts'
-import { kubernetesRuntimeConfig } from '../config/config.ts'
+import { kubernetesRuntimeConfig } from '../config/kubernetes.ts'
 import { connectCluster } from '../activities/adapters/kubernetes/cluster.ts'
 import { clusterSite } from './support/cluster-site.ts'
 import { startStack, type Stack } from './support/stack.ts'

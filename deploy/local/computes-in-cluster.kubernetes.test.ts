@@ -1,6 +1,6 @@
 import { afterAll, expect, it } from 'vitest'
 import { createKubernetesRuntime } from '../../activities/adapters/kubernetes/runtime.ts'
-import { kubernetesRuntimeConfig } from '../../config/config.ts'
+import { kubernetesRuntimeConfig } from '../../config/kubernetes.ts'
 import { newId } from '../../records/ids.ts'
 import { kubectl } from '../../test/support/workloads.ts'
 import { openBoard } from './board.ts'

@@ -7,7 +7,8 @@ import { createSidekickControl } from '../../activities/adapters/sidekick/contro
 import type { SaveOutcome, Target } from '../../activities/contract.ts'
 import { createDataActivities } from '../../activities/index.ts'
 import { startHeldUp } from '../../activities/testing/held-up.ts'
-import { kubernetesRuntimeConfig, signingKey, storeConfig } from '../../config/config.ts'
+import { signingKey, storeConfig } from '../../config/config.ts'
+import { kubernetesRuntimeConfig } from '../../config/kubernetes.ts'
 import type { Db } from '../../records/database.ts'
 import type { Stack } from '../support/stack.ts'
 
