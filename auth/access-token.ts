@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, jwtVerify, SignJWT } from 'jose'
 import type { SigningKeys } from './keys.ts'
 
-export const ACCESS_TOKEN_TYPE = 'at+jwt'
+const ACCESS_TOKEN_TYPE = 'at+jwt'
 export const ACCESS_TOKEN_ISSUER = 'dormouse'
 export const ACCESS_TOKEN_AUDIENCE = 'dormouse-api'
 export const ACCESS_TOKEN_LIFETIME_S = 15 * 60

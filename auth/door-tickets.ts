@@ -55,13 +55,4 @@ export const redeemDoorTicket = async (
   return row === undefined ? undefined : (row.principal as unknown as Principal)
 }
 
-/** Forgets tickets that ended an hour ago; returns how many. */
-export const deleteOldDoorTickets = async (db: Queryable): Promise<number> => {
-  const result = await db
-    .deleteFrom('door_tickets')
-    .where('expires_at', '<', new Date(Date.now() - 3_600_000))
-    .executeTakeFirst()
-  return Number(result.numDeletedRows)
-}
-
 const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()

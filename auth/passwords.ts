@@ -9,8 +9,8 @@ const OPTIONS = {
   timeCost: 2,
   parallelism: 1,
 } as const
-export const PASSWORD_MIN_LENGTH = 10
-export const PASSWORD_MAX_LENGTH = 256
+const PASSWORD_MIN_LENGTH = 10
+const PASSWORD_MAX_LENGTH = 256
 /** Hashing at once: each takes 19 MiB, so a burst of logins waits in line rather than in memory. */
 const CONCURRENCY = 4
 const MAX_WAITING = 200

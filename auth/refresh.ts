@@ -5,7 +5,7 @@ import type { SigningKeys } from './keys.ts'
 
 export const REFRESH_TOKEN_LIFETIME_MS = 30 * 24 * 3_600_000
 /** A client whose answer was lost may repeat its request this long and gets the same successor. */
-export const REPEAT_WINDOW_MS = 10_000
+const REPEAT_WINDOW_MS = 10_000
 
 export interface RefreshGrant {
   readonly token: string

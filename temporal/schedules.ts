@@ -48,7 +48,7 @@ export const removeComputeSchedule = async (client: Client, computeId: string): 
   }
 }
 
-export const putJanitorSchedule = (
+const putJanitorSchedule = (
   client: Client,
   controlQueue: string,
   sweep: { readonly everyMs: number; readonly graceMs: number },

@@ -53,7 +53,7 @@ const Problem = Type.Object({
   at: Timestamp,
 })
 
-export const WhySchema = Type.Object({
+const WhySchema = Type.Object({
   upBecause: Type.Optional(Type.String({ description: 'Why it is up, in words' })),
   stoppedBecause: Type.Optional(Type.String({ description: 'Why it is not, in words' })),
   reason: Type.String(),

@@ -6,7 +6,7 @@ import type { AppDeps } from '../deps.ts'
 import { caller } from '../policy.ts'
 
 const BATCH = 200
-export const HEARTBEAT_MS = 15_000
+const HEARTBEAT_MS = 15_000
 /** Events of a transaction that was open when the bell rang come without a ring of their own. */
 const POLL_MS = 2_000
 

@@ -19,7 +19,7 @@ import { buildApp } from '../app.ts'
 import type { AppDeps } from '../deps.ts'
 import { fakeDoors } from './doors-fake.ts'
 
-export const ORIGIN = 'http://127.0.0.1:8080'
+const ORIGIN = 'http://127.0.0.1:8080'
 export const PASSWORD = 'correct horse battery'
 
 export interface Person {

@@ -7,7 +7,7 @@ import { buildWithGo } from './go-build.ts'
 import { GO_PARTS, type GoPart } from './versions.ts'
 
 /** The one binary of Kubernetes is each of these, by the name it is called by. */
-export const KUBE_NAMES = [
+const KUBE_NAMES = [
   'kube-apiserver',
   'kube-controller-manager',
   'kube-scheduler',

@@ -13,7 +13,7 @@ const HOP_BY_HOP = new Set([
 const FORWARDED_AUTHORIZATION = 'x-dormouse-forward-authorization'
 
 /** Name and value pairs of Node's flat rawHeaders. */
-export const headerPairs = (raw: readonly string[]): readonly (readonly [string, string])[] =>
+const headerPairs = (raw: readonly string[]): readonly (readonly [string, string])[] =>
   Array.from({ length: raw.length / 2 }, (_, index) => [raw[2 * index]!, raw[2 * index + 1]!])
 
 /**

@@ -5,9 +5,7 @@ import { computeWorkflowId, type ComputeInput } from '../../workflows/compute/co
 import { PLOT } from '../../workflows/plot.ts'
 import type { History } from './temporal-world.ts'
 
-export const HISTORIES_DIR = fileURLToPath(
-  new URL(`../histories/recorded/plot-${PLOT}/`, import.meta.url),
-)
+const HISTORIES_DIR = fileURLToPath(new URL(`../histories/recorded/plot-${PLOT}/`, import.meta.url))
 
 export const eventCount = (histories: readonly History[]): number =>
   histories.reduce((sum, history) => sum + (history.events?.length ?? 0), 0)

@@ -26,10 +26,10 @@ import {
 import { newId } from '../../records/ids.ts'
 import { World } from './world.ts'
 
-export const WORKFLOWS = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url))
+const WORKFLOWS = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url))
 
 /** Nothing happens by itself within a test, and back-offs are short. */
-export const CALM: Timings = {
+const CALM: Timings = {
   idleTimeoutMs: 0,
   maxLifetimeMs: 0,
   checkpointEveryMs: 0,

@@ -2,7 +2,7 @@ import { DormouseError } from '../../../workflows/errors.ts'
 import type { SandboxSpec } from '../../ports.ts'
 
 /** The image table's name of the platform's own image; see records/images.ts. */
-export const BASE = 'base'
+const BASE = 'base'
 
 /** What a node pulls: the configured base image, or the registry's reference that the image's row has. */
 export const imageReference = (image: SandboxSpec['image'], baseImage: string): string => {

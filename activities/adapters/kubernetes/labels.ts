@@ -16,8 +16,8 @@ export const LABELS = {
   network: 'dormouse.dev/network',
 } as const
 
-export const MANAGED_BY = 'dormouse'
-export const COMPONENT = 'compute'
+const MANAGED_BY = 'dormouse'
+const COMPONENT = 'compute'
 /** The container with the sidekick and everything users run. */
 export const CONTAINER = 'compute'
 export const SIDEKICK_PORT = 7070

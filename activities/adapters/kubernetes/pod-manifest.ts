@@ -31,7 +31,7 @@ export interface PodShape {
 
 const SIDEKICK_IN_IMAGE = '/sidekick'
 const SIDEKICK = '/.dormouse'
-export const USER_ID = 1000
+const USER_ID = 1000
 
 const MIB = 1024 * 1024
 /** The sidekick needs this to start at all; what a scheduler sets aside may be less than the tier's. */

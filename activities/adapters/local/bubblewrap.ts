@@ -26,10 +26,10 @@ export type HostPath =
   | { readonly kind: 'folder'; readonly path: string }
   | { readonly kind: 'link'; readonly path: string; readonly target: string }
 
-export const INSIDE_HOME = '/home/user'
-export const INSIDE_ENV = '/opt/env'
+const INSIDE_HOME = '/home/user'
+const INSIDE_ENV = '/opt/env'
 const OUTER_NODE = '/.node'
-export const INSIDE_SOCKET = '/run/dormouse/sidekick.sock'
+const INSIDE_SOCKET = '/run/dormouse/sidekick.sock'
 /** The sidekick puts /opt/env's bin folders before it. */
 const PLAIN_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
