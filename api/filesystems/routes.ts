@@ -1,17 +1,14 @@
 import { Type } from '@fastify/type-provider-typebox'
-import { authorize, defaultGroupId } from '../../auth/authorize.ts'
-import type { Principal } from '../../auth/principal.ts'
-import { appendEvent } from '../../records/events.ts'
-import { findFilesystem, insertFilesystem, type FilesystemRow } from '../../records/filesystems.ts'
-import { forkFilesystem } from '../../records/forks.ts'
-import { findSnapshot, listSnapshots } from '../../records/snapshots.ts'
+import { defaultGroupId } from '../../auth/authorize.ts'
+import { findFilesystem } from '../../records/filesystems.ts'
 import { restoreSnapshot } from '../../records/restore-snapshot.ts'
+import { findSnapshot, listSnapshots } from '../../records/snapshots.ts'
 import { trashFilesystem } from '../../records/trash.ts'
-import { defaultImage } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller, groupsFor } from '../policy.ts'
 import { ById, Closed, Id, Name, onePage, Page, PageOf } from '../schema.ts'
+import { createEmpty, createFork, headOf } from './create.ts'
 import { filesystemJson, FilesystemSchema, snapshotJson, SnapshotSchema } from './schema.ts'
 import { filesystemOf, onFilesystem } from './subject.ts'
 
@@ -88,11 +85,11 @@ export const registerFilesystems = (app: App, deps: AppDeps): void => {
       const snapshotId =
         from_filesystem === undefined
           ? from_snapshot
-          : await headOf(principal, from_filesystem, 'from_filesystem')
+          : await headOf(db, principal, from_filesystem, 'from_filesystem')
       const row =
         snapshotId === undefined
-          ? await createEmpty(principal, groupId, name)
-          : await fork(principal, { snapshotId, groupId, name, field: 'from_snapshot' })
+          ? await createEmpty(deps, principal, groupId, name)
+          : await createFork(db, principal, { snapshotId, groupId, name, field: 'from_snapshot' })
       return reply.code(201).send(filesystemJson(row))
     },
   )
@@ -154,13 +151,13 @@ export const registerFilesystems = (app: App, deps: AppDeps): void => {
       const principal = caller(request)
       const origin = filesystemOf(request)
       const { snapshot_id } = request.body
-      const snapshotId = snapshot_id ?? (await headOf(principal, origin.id, 'snapshot_id'))
+      const snapshotId = snapshot_id ?? (await headOf(db, principal, origin.id, 'snapshot_id'))
       const snapshot = await findSnapshot(db, snapshotId)
       if (snapshot?.filesystem_id !== origin.id)
         throw new DormouseError('NotFound', 'this filesystem has no such snapshot', {
           field: 'snapshot_id',
         })
-      const row = await fork(principal, {
+      const row = await createFork(db, principal, {
         snapshotId,
         groupId: origin.group_id,
         name: request.body.name ?? `${origin.name ?? origin.id}-fork`,
@@ -186,57 +183,4 @@ export const registerFilesystems = (app: App, deps: AppDeps): void => {
       return reply.code(204).send(null)
     },
   )
-
-  const headOf = async (principal: Principal, id: string, field: string): Promise<string> => {
-    const row = await findFilesystem(db, id)
-    if (row === undefined || row.trashed_at !== null)
-      throw new DormouseError('NotFound', 'no such thing, or not yours', { field })
-    authorize(principal, 'filesystem:use', { groupId: row.group_id, ownerId: row.owner_id })
-    if (row.head_snapshot_id === null)
-      throw new DormouseError('InvalidState', `nothing of filesystem ${id} is saved yet`, { field })
-    return row.head_snapshot_id
-  }
-
-  const fork = async (
-    principal: Principal,
-    from: { snapshotId: string; groupId: string; name: string; field: string },
-  ): Promise<FilesystemRow> => {
-    const snapshot = await findSnapshot(db, from.snapshotId)
-    if (snapshot === undefined)
-      throw new DormouseError('NotFound', 'no such thing, or not yours', { field: from.field })
-    authorize(principal, 'filesystem:use', { groupId: snapshot.group_id })
-    const row = await forkFilesystem(db, {
-      snapshotId: from.snapshotId,
-      groupId: from.groupId,
-      ownerId: principal.userId,
-      name: from.name,
-      implicit: false,
-    })
-    await noteCreated(principal, row)
-    return row
-  }
-
-  const createEmpty = async (
-    principal: Principal,
-    groupId: string,
-    name: string,
-  ): Promise<FilesystemRow> => {
-    const row = await insertFilesystem(db, {
-      groupId,
-      ownerId: principal.userId,
-      name,
-      implicit: false,
-      imageDigest: defaultImage(deps.runtime),
-    })
-    await noteCreated(principal, row)
-    return row
-  }
-
-  const noteCreated = (principal: Principal, row: FilesystemRow): Promise<void> =>
-    appendEvent(db, {
-      groupId: row.group_id,
-      type: 'filesystem.created',
-      actor: principal.actor,
-      data: { filesystemId: row.id, name: row.name, forkedFrom: row.forked_from },
-    })
 }
