@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { authorize, defaultGroupId } from '../../auth/authorize.ts'
 import type { Principal } from '../../auth/principal.ts'
 import { envContext } from '../../auth/seal.ts'
@@ -10,6 +9,8 @@ import { newId } from '../../records/ids.ts'
 import { defaultImage, runsOn } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { AppDeps } from '../deps.ts'
+import { checkGroupQuota } from './group-quota.ts'
+import { requestHash } from './request-hash.ts'
 import type { CreateComputeBody } from './schema.ts'
 import type { UpQuota } from './up-quota.ts'
 import { checkEnv, checkSchedule } from './validate.ts'
@@ -45,12 +46,12 @@ export const insertCompute = async (
         groupId,
         principal: principal.actor,
         key: idempotencyKey,
-        requestSha256: hashRequest(groupId, body),
+        requestSha256: requestHash(groupId, body),
         computeId,
       })
       if (taken !== computeId) return { computeId: taken, created: false }
     }
-    await checkQuota(tx, groupId, deps.config.computesPerGroup)
+    await checkGroupQuota(tx, groupId, deps.config.computesPerGroup)
     await deps.upQuota.check(tx, principal.userId, computeId)
     const image = await findImage(tx, groupId, body.image_name, deps.runtime)
     const filesystemId =
@@ -99,32 +100,6 @@ export const insertCompute = async (
     })
     return { computeId, created: true }
   })
-}
-
-/** The group's row lock puts concurrent creates of one group in line, so none slips past the cap. */
-const checkQuota = async (tx: Queryable, groupId: string, cap: number): Promise<void> => {
-  await tx
-    .selectFrom('groups')
-    .select('id')
-    .where('id', '=', groupId)
-    .forNoKeyUpdate()
-    .executeTakeFirst()
-  const { count } = await tx
-    .selectFrom('computes')
-    .select((on) => on.fn.countAll<string>().as('count'))
-    .where('group_id', '=', groupId)
-    .where('state', '!=', 'terminated')
-    .executeTakeFirstOrThrow()
-  if (Number(count) >= cap)
-    throw new DormouseError(
-      'QuotaExceeded',
-      `this group has ${count} computes; its cap is ${cap}`,
-      {
-        quota: 'computes',
-        used: Number(count),
-        cap,
-      },
-    )
 }
 
 const findImage = async (
@@ -201,19 +176,3 @@ const existingFilesystem = async (
 
 const milliseconds = (seconds: number | undefined): number | undefined =>
   seconds === undefined ? undefined : seconds * 1000
-
-const hashRequest = (groupId: string, body: CreateComputeBody): Buffer =>
-  createHash('sha256')
-    .update(JSON.stringify(sorted({ ...body, group_id: groupId })))
-    .digest()
-
-/** The order of properties is no part of what was asked. */
-const sorted = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  )
-}
