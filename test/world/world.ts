@@ -2,7 +2,7 @@
  * Rows, runtime and store of the workflow tests, in memory and honest: generations and epochs fence
  * as in production, a killed sandbox keeps or loses its tree, and what must never happen is counted.
  */
-import { ApplicationFailure } from '@temporalio/common'
+import type { ApplicationFailure } from '@temporalio/common'
 import type {
   ControlActivities,
   DataActivities,
@@ -15,9 +15,7 @@ import type {
   ComputeState,
   PowerSchedule,
 } from '../../workflows/compute/contract.ts'
-import { FAILURES, type FailureName } from '../../workflows/errors.ts'
-
-type Activity = keyof ControlActivities | keyof DataActivities
+import { failure, Mishaps, type Activity } from './mishaps.ts'
 
 interface Row {
   state: ComputeState
@@ -48,14 +46,6 @@ interface Filesystem {
   keptTree: string[] | undefined
 }
 
-interface Fault {
-  readonly activity: Activity
-  readonly code: FailureName
-  times: number
-  readonly id?: string
-  readonly early?: boolean | undefined
-}
-
 export interface WorldEvent {
   readonly type: string
   readonly generation: number
@@ -63,22 +53,19 @@ export interface WorldEvent {
   readonly detail: Record<string, unknown>
 }
 
-export class World {
+export class World extends Mishaps {
   readonly rows = new Map<string, Row>()
   readonly sandboxes = new Map<string, Sandbox>()
   readonly filesystems = new Map<string, Filesystem>()
   readonly events = new Map<string, WorldEvent[]>()
   /** Promises of the product that were broken; must stay empty. */
   readonly violations: string[] = []
-  readonly calls: { activity: Activity; computeId: string }[] = []
   /** The local runtime keeps a dead sandbox's tree on disk; a lost node does not. */
   keepsTrees = true
   /** Computes with something that no freeze can stop. */
   readonly neverFreeze = new Set<string>()
   sweeps = 0
   readonly converged: { computeId: string; scheduledAt: string }[] = []
-  private readonly faults: Fault[] = []
-  private readonly held = new Map<string, Promise<void>>()
   private snapshots = 0
 
   insert(computeId: string): void {
@@ -99,40 +86,6 @@ export class World {
       keptTree: undefined,
     })
     this.events.set(computeId, [])
-  }
-
-  /** The next `times` calls of that activity fail so. */
-  fail(activity: Activity, code: FailureName, times = 1, computeId?: string): void {
-    this.faults.push({ activity, code, times, ...(computeId ? { id: computeId } : {}) })
-  }
-
-  /** As `fail`, before the activity had any effect at all. */
-  failBefore(activity: Activity, code: FailureName, times: number, id: string): void {
-    this.faults.push({ activity, code, times, id, early: true })
-  }
-
-  heal(): void {
-    this.faults.length = 0
-  }
-
-  /** Calls of that activity wait until the returned function is called. */
-  hold(activity: Activity, computeId: string): () => void {
-    let release = (): void => undefined
-    this.held.set(
-      `${activity}:${computeId}`,
-      new Promise((resolve) => {
-        release = resolve
-      }),
-    )
-    return () => {
-      this.held.delete(`${activity}:${computeId}`)
-      release()
-    }
-  }
-
-  called(activity: Activity, computeId: string): number {
-    return this.calls.filter((call) => call.activity === activity && call.computeId === computeId)
-      .length
   }
 
   /** A user writes a file and is active. Ignored unless users may come in. */
@@ -174,7 +127,7 @@ export class World {
 
   row(computeId: string): Row {
     const row = this.rows.get(computeId)
-    if (row === undefined) throw this.error('NotFound', `compute ${computeId} does not exist`)
+    if (row === undefined) throw failure('NotFound', `compute ${computeId} does not exist`)
     return row
   }
 
@@ -216,7 +169,7 @@ export class World {
           activeAtMs: Date.now(),
         }
         this.sandboxes.set(key, box)
-        if (!box.live) throw this.error('SandboxGone', 'it died while starting')
+        if (!box.live) throw failure('SandboxGone', 'it died while starting')
         const restoring = kept === undefined && fs.head !== null
         if (!restoring) {
           box.open = true
@@ -296,14 +249,14 @@ export class World {
         if (input.onlyIfIdleForMs !== undefined && idleForMs < input.onlyIfIdleForMs)
           return { kind: 'called_off', activity: 'terminal:main' }
         if (input.mode !== 'checkpoint' && this.neverFreeze.has(input.computeId))
-          throw this.error('SaveFailed', 'it cannot be frozen')
+          throw failure('SaveFailed', 'it cannot be frozen')
         if (input.mode !== 'checkpoint') box.frozen = true
         const files = [...box.tree]
         // What is written while the bytes travel is not in this save: it is dirty again.
         const changed = box.dirty
         box.dirty = false
         await new Promise((resolve) => setTimeout(resolve, 5))
-        if (!box.live) throw this.error('SandboxGone', 'it died during the save')
+        if (!box.live) throw failure('SandboxGone', 'it died during the save')
         this.snapshots += 1
         const snapshotId = `snapshot-${this.snapshots}`
         if (fs.writer !== input.generation) {
@@ -331,7 +284,7 @@ export class World {
         const box = this.reach(input)
         const { snapshots } = this.filesystem(input.computeId)
         const files = input.snapshotId === null ? [] : snapshots.get(input.snapshotId)
-        if (files === undefined) throw this.error('SnapshotCorrupt', 'its parts do not match')
+        if (files === undefined) throw failure('SnapshotCorrupt', 'its parts do not match')
         if (!box.open) box.tree = [...files]
         box.open = true
         box.activeAtMs = Date.now()
@@ -368,26 +321,12 @@ export class World {
     effect: (input: I) => O | Promise<O>,
   ): (input: I) => Promise<O> {
     return async (input) => {
-      this.calls.push({ activity, computeId: input.computeId })
-      await this.held.get(`${activity}:${input.computeId}`)
+      await this.begun(activity, input.computeId)
       // A start takes its generation before anything can go wrong with it.
       if (activity !== 'provision') this.planted(activity, input.computeId)
       else this.planted(activity, input.computeId, true)
       return effect(input)
     }
-  }
-
-  private planted(activity: Activity, id: string, early?: boolean): void {
-    const fault = this.faults.find(
-      (one) =>
-        one.activity === activity &&
-        one.times > 0 &&
-        one.early === early &&
-        (one.id === undefined || one.id === id),
-    )
-    if (fault === undefined) return
-    fault.times -= 1
-    throw this.error(fault.code, `planted: ${fault.code}`)
   }
 
   /** Compare-and-set of the generation. */
@@ -403,13 +342,13 @@ export class World {
   }
 
   private stale(input: Target): ApplicationFailure {
-    return this.error('StaleGeneration', `not generation ${input.generation}`)
+    return failure('StaleGeneration', `not generation ${input.generation}`)
   }
 
   private reach(input: Target): Sandbox {
     const box = this.sandboxes.get(keyOf(input))
     if (this.row(input.computeId).generation > input.generation) throw this.stale(input)
-    if (!box?.live) throw this.error('SandboxGone', `${keyOf(input)} is gone`)
+    if (!box?.live) throw failure('SandboxGone', `${keyOf(input)} is gone`)
     return box
   }
 
@@ -452,10 +391,6 @@ export class World {
     const fs = this.filesystems.get(computeId)
     if (fs === undefined) throw new Error(`no filesystem of ${computeId}`)
     return fs
-  }
-
-  private error(code: FailureName, message: string): ApplicationFailure {
-    return ApplicationFailure.create({ type: code, message, nonRetryable: !FAILURES[code].retry })
   }
 }
 
