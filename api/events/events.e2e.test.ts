@@ -1,5 +1,7 @@
 import { sql } from 'kysely'
+import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { revokeSession } from '../../auth/refresh.ts'
 import { appendEvent } from '../../records/events.ts'
@@ -192,4 +194,21 @@ it('streams of one user are counted, and a place is free again when one ends', a
   opened.forEach((abort) => abort.abort())
   small.app.server.closeAllConnections()
   await small.stop()
+})
+
+it('who left before the stream began holds no place', async () => {
+  const small = await startHarness({ env: { DORMOUSE_EVENT_STREAMS_PER_USER: '1' } })
+  const who = await small.person('who')
+  await small.app.listen({ port: 0, host: '127.0.0.1' })
+  const url = `http://127.0.0.1:${(small.app.server.address() as AddressInfo).port}/api/events`
+  const headers = { accept: 'text/event-stream', authorization: `Bearer ${who.token}` }
+  small.app.server.once('request', (request: IncomingMessage) => request.socket.destroy())
+  await expect(fetch(url, { headers })).rejects.toThrow()
+  await sleep(500)
+  const stop = new AbortController()
+  const answer = await fetch(url, { headers, signal: stop.signal })
+  stop.abort()
+  small.app.server.closeAllConnections()
+  await small.stop()
+  expect(answer.status).toBe(200)
 })

@@ -35,6 +35,8 @@ export const createStreams = (deps: Pick<AppDeps, 'db' | 'bell' | 'config'>): St
       open.add(ended)
       request.raw.once('close', () => ended.abort())
       const bell = listen(deps.bell, listener.computeId, ended.signal)
+      // Who left while it was asked who they are has closed already: nothing would tell of it again.
+      if (request.raw.destroyed) ended.abort()
       reply.hijack()
       const response = reply.raw
       response.once('error', () => ended.abort())

@@ -37,6 +37,8 @@ export const registerExport = (app: App, deps: AppDeps): void => {
         throw new DormouseError('NotFound', 'nothing of this filesystem is saved under that name', {
           field: 'snapshot',
         })
+      // Who left while it was looked up has closed already, and would hold a place for ever.
+      if (reply.raw.destroyed) return reply.send()
       const ended = new AbortController()
       reply.raw.once('close', () => ended.abort())
       if (snapshot.manifest.parts.length > 1) takeTurn(caller(request).userId, reply)

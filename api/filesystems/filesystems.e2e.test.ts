@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import * as zlib from 'node:zlib'
@@ -305,6 +307,23 @@ it('exports that merge are one of a user and two in all, for each remembers many
     gate.open()
     store.get = realGet
   }
+})
+
+it('an export whose client left before it began holds no place', async () => {
+  const part = await tarZst([removed('home/x')])
+  const fs = await filesystemWith([part, part])
+  await api.app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = api.app.server.address() as AddressInfo
+  const ask = () =>
+    fetch(`http://127.0.0.1:${port}/api/filesystems/${fs.filesystemId}/export`, {
+      headers: { authorization: `Bearer ${ann.token}` },
+    })
+  api.app.server.once('request', (request: IncomingMessage) => request.socket.destroy())
+  await expect(ask()).rejects.toThrow()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const answer = await ask()
+  await answer.arrayBuffer()
+  expect(answer.status).toBe(200)
 })
 
 type Entry = Partial<Header> & { name: string } & { body?: string }
