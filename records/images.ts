@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely'
+import { DormouseError } from '../workflows/errors.ts'
 import type { ComputeRow } from './computes.ts'
 import type { Queryable } from './database.ts'
 import { newId } from './ids.ts'
@@ -45,21 +46,14 @@ export const listImages = (db: Queryable, groupIds: readonly string[]): Promise<
     .orderBy('id')
     .execute()
 
-export const isImageNameTaken = async (
-  db: Queryable,
-  groupId: string,
-  name: string,
-): Promise<boolean> =>
-  (await db
-    .selectFrom('images')
-    .select('id')
-    .where('group_id', '=', groupId)
-    .where('name', '=', name)
-    .where('state', '!=', 'deleted')
-    .executeTakeFirst()) !== undefined
+const nameTaken = (name: string): DormouseError =>
+  new DormouseError('Invalid', `this group has an image "${name}" already`, { field: 'name' })
 
-/** An image that a registry has; ready, because only a node that pulls it can say whether it is there. */
-export const insertRegistryImage = (
+/**
+ * An image that a registry has; ready, because only a node that pulls it can say whether it is there.
+ * Errors: Invalid when the group has one of that name.
+ */
+export const insertRegistryImage = async (
   db: Queryable,
   image: {
     readonly groupId: string
@@ -67,8 +61,8 @@ export const insertRegistryImage = (
     readonly name: string
     readonly reference: string
   },
-): Promise<ImageRow> =>
-  db
+): Promise<ImageRow> => {
+  const made = await db
     .insertInto('images')
     .values({
       id: newId(),
@@ -81,10 +75,18 @@ export const insertRegistryImage = (
       problem: null,
       created_by_compute: null,
     })
+    // To ask first would let two at once both pass.
+    .onConflict((on) => on.doNothing())
     .returningAll()
-    .executeTakeFirstOrThrow()
+    .executeTakeFirst()
+  if (made === undefined) throw nameTaken(image.name)
+  return made
+}
 
-/** The row a commit fills: state `pending` until the worker has the layer. */
+/**
+ * The row a commit fills: state `pending` until the worker has the layer. Errors: Invalid when the group
+ * has an image of that name.
+ */
 export const insertPendingImage = async (
   db: Queryable,
   image: {
@@ -99,7 +101,7 @@ export const insertPendingImage = async (
     .select('base')
     .where('id', '=', image.compute.image_id)
     .executeTakeFirstOrThrow()
-  await db
+  const made = await db
     .insertInto('images')
     .values({
       id: image.imageId,
@@ -112,7 +114,10 @@ export const insertPendingImage = async (
       problem: null,
       created_by_compute: image.compute.id,
     })
-    .execute()
+    .onConflict((on) => on.doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (made === undefined) throw nameTaken(image.name)
 }
 
 /** Computes that are not terminated and start from this image. */

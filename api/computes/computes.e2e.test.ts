@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newId } from '../../records/ids.ts'
+import { latch } from '../../test/support/latch.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import { startHarness, type Harness, type Person } from '../testing/harness.ts'
 
@@ -371,6 +373,43 @@ describe('commands', () => {
     expect(listed.body.items.map(({ name }: { name: string }) => name)).toEqual(['tools', 'host'])
     expect((await api.send('DELETE', `/api/images/${image.body.id}`, ann.token)).status).toBe(204)
     expect((await api.send('DELETE', '/api/images/host', ann.token)).status).toBe(403)
+  })
+
+  it('a commit whose name is taken at the same moment is told so', async () => {
+    const { body } = await create()
+    const gate = latch()
+    const other = api.db.transaction().execute(async (tx) => {
+      await tx
+        .insertInto('images')
+        .values({
+          ...{ id: newId(), group_id: ann.groupId, owner_id: ann.userId, name: 'at-once' },
+          ...{ state: 'pending', base: 'host', digest: null, problem: null },
+          created_by_compute: body.id,
+        })
+        .execute()
+      await gate.opened
+    })
+    const name = { name: 'at-once' }
+    const second = api.send('POST', `/api/computes/${body.id}/commit`, ann.token, name)
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    gate.open()
+    await other
+    expect((await second).body).toMatchObject({ status: 422, code: 'Invalid', field: 'name' })
+  })
+
+  it('commit that failed may be asked again by the same name', async () => {
+    const { body } = await create()
+    const commit = () =>
+      api.send('POST', `/api/computes/${body.id}/commit`, ann.token, { name: 'retried' })
+    api.doors.fail = new DormouseError('StoreUnavailable', 'the object store does not answer')
+    const failed = await commit()
+    api.doors.fail = new DormouseError('Unavailable', 'no worker took this in time')
+    const unknown = await commit()
+    api.doors.fail = undefined
+    expect(failed.body).toMatchObject({ status: 503, code: 'StoreUnavailable', retry: true })
+    expect(unknown.body).toMatchObject({ status: 503, code: 'Unavailable' })
+    // Nobody answered the second: it may still be made, so its name is taken.
+    expect((await commit()).body).toMatchObject({ status: 422, field: 'name' })
   })
 
   it('delete from any state, twice alike, also when Temporal is away', async () => {

@@ -1,7 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox'
 import { imageJson, ImageSchema } from '../images/schema.ts'
 import { newId } from '../../records/ids.ts'
-import { dropPendingImage, insertPendingImage, isImageNameTaken } from '../../records/images.ts'
+import { dropPendingImage, insertPendingImage } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller } from '../policy.ts'
@@ -72,18 +72,14 @@ export const registerSaves = (app: App, deps: AppDeps): void => {
     async (request, reply) => {
       const row = computeOf(request)
       const { name } = request.body
-      if (await isImageNameTaken(db, row.group_id, name))
-        throw new DormouseError('Invalid', `this group has an image "${name}" already`, {
-          field: 'name',
-        })
       const imageId = newId()
       const { actor, userId } = caller(request)
       await insertPendingImage(db, { imageId, compute: row, ownerId: userId, name })
       const args = { cause: { reason: 'user', actor } as const, imageId }
       const { settled } = await sendCommand(deps, row, 'commit', args, request.query.wait).catch(
         async (error: unknown) => {
-          // Refused: nothing will ever fill it. Not answered: the workflow may still be at it.
-          if (error instanceof DormouseError && !error.retryable)
+          // Refused or failed: nothing will ever fill it. Not answered: the workflow may still be at it.
+          if (error instanceof DormouseError && error.name !== 'Unavailable')
             await dropPendingImage(db, imageId)
           throw error
         },

@@ -7,7 +7,6 @@ import {
   deleteImage,
   findImageRow,
   insertRegistryImage,
-  isImageNameTaken,
   listImages,
   runsOn,
 } from '../../records/images.ts'
@@ -92,10 +91,6 @@ export const registerImages = (app: App, { db, runtime, config }: AppDeps): void
       const principal = caller(request)
       const { name, reference, group_id: groupId = defaultGroupId(principal) } = request.body
       checkSource(principal, reference)
-      if (await isImageNameTaken(db, groupId, name))
-        throw new DormouseError('Invalid', `this group has an image "${name}" already`, {
-          field: 'name',
-        })
       const row = await db.transaction().execute(async (tx) => {
         const image = { groupId, ownerId: principal.userId, name, reference }
         const made = await insertRegistryImage(tx, image)
