@@ -24,21 +24,35 @@ export const exec = async (
     json: request,
     signal: handlers.signal,
   })
-  for await (const line of linesOf(response.body!)) {
-    if (line === '') continue
-    const event = JSON.parse(line) as CommandEvent
-    if (event.type === 'start') handlers.onStart?.(event.id, event.pid)
-    else if (event.type === 'stdout') await handlers.onStdout?.(fromBase64(event.data))
-    else if (event.type === 'stderr') await handlers.onStderr?.(fromBase64(event.data))
-    else if (event.type === 'truncated') handlers.onTruncated?.(event.stream, event.from, event.to)
-    else if (event.type === 'exit') return event
+  const lines = linesOf(response.body!)
+  const cutOff = (cause: unknown): never => {
+    throw handlers.signal?.aborted ? cause : connectionLost(cause)
   }
-  throw new Problem({
+  try {
+    for (;;) {
+      const { value: line, done } = await lines.next().catch(cutOff)
+      if (done) throw connectionLost()
+      if (line === '') continue
+      const event = JSON.parse(line) as CommandEvent
+      if (event.type === 'start') handlers.onStart?.(event.id, event.pid)
+      else if (event.type === 'stdout') await handlers.onStdout?.(fromBase64(event.data))
+      else if (event.type === 'stderr') await handlers.onStderr?.(fromBase64(event.data))
+      else if (event.type === 'truncated')
+        handlers.onTruncated?.(event.stream, event.from, event.to)
+      else if (event.type === 'exit') return event
+    }
+  } finally {
+    await lines.return()
+  }
+}
+
+const connectionLost = (cause?: unknown): Problem =>
+  new Problem({
     status: 503,
     code: 'connection_lost',
     message: 'the connection ended before the command did; it was stopped in the compute',
+    cause,
   })
-}
 
 export interface Captured {
   readonly stdout: string
