@@ -7,7 +7,7 @@ import { harmless, shown } from './output.ts'
 
 /** One request waits at most this long; then the compute is looked at again. */
 export const WAIT_S = 30
-const LOOK_EVERY_MS = 500
+export const LOOK_EVERY_MS = 500
 
 /** Shows a spinner on a terminal, and nothing anywhere else. */
 export const withSpinner = async <T>(

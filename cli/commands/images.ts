@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import { contextOf } from '../context.ts'
+import type { Client } from '../../sdk/client.ts'
+import { saveNow } from '../../sdk/save-now.ts'
 import { pause } from '../../sdk/server-events.ts'
+import type { Compute } from '../../sdk/types.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { print, shown, styledState } from '../output.ts'
-import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
+import { LOOK_EVERY_MS, untilDone, WAIT_S, withSpinner } from '../settle.ts'
 
 export const addImageCommands = (program: Command): void => {
   program
@@ -48,8 +51,8 @@ export const addImageCommands = (program: Command): void => {
         const { client } = context
         const { compute } = await context.compute(reference)
         const fork = await withSpinner(`Forking ${shown(compute.name)}`, async (spinner) => {
-          if (!options.saved && compute.state === 'running')
-            await client.computes.checkpoint(compute.id, { wait: WAIT_S })
+          if (!options.saved && (await atRest(client, compute)).state === 'running')
+            await saveNow(client, compute.id)
           const filesystem = await client.filesystems.fork(compute.filesystem_id)
           const wanted = {
             name: name ?? `${compute.name}-fork`,
@@ -70,3 +73,13 @@ export const addImageCommands = (program: Command): void => {
 }
 
 const COMMIT_WAIT_S = 60
+
+/** What is being saved is not saved yet: a copy made now would be of the save before. */
+const atRest = async (client: Client, compute: Compute): Promise<Compute> => {
+  let current = compute
+  while (current.state === 'hibernating') {
+    await pause(LOOK_EVERY_MS)
+    current = await client.computes.get(compute.id)
+  }
+  return current
+}

@@ -1,3 +1,4 @@
+import { saveNow } from '../../sdk/save-now.ts'
 import type { Compute } from '../../sdk/types.ts'
 import { client } from '../ground/client.ts'
 
@@ -7,7 +8,7 @@ export const forkCompute = async (
   fork: { readonly name: string; readonly snapshotId?: string },
 ): Promise<Compute> => {
   if (fork.snapshotId === undefined && compute.state === 'running')
-    await client.computes.checkpoint(compute.id, { wait: 60 })
+    await saveNow(client, compute.id)
   const filesystem = await client.filesystems.fork(compute.filesystem_id, {
     name: fork.name,
     ...(fork.snapshotId !== undefined && { snapshot_id: fork.snapshotId }),
