@@ -5,6 +5,7 @@ import { parsePlace } from '../copy/place.ts'
 import { upload } from '../copy/upload.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { printJson, shown, tell } from '../output.ts'
+import { takeAllTime } from '../patience.ts'
 import { withSpinner } from '../settle.ts'
 
 export const addCopyCommand = (program: Command): void => {
@@ -21,6 +22,7 @@ export const addCopyCommand = (program: Command): void => {
           'One side must be in a compute, the other on this machine.',
           'Write the one in the compute as compute:path.',
         )
+      await takeAllTime()
       const context = await contextOf(command)
       const remote =
         source.kind === 'remote' ? source.compute : (target as { compute: string }).compute

@@ -5,6 +5,7 @@ import { isProblem } from '../../sdk/problem.ts'
 import type { ExecExit } from '../../sdk/exec.ts'
 import { contextOf } from '../context.ts'
 import { printJson, tell } from '../output.ts'
+import { takeAllTime } from '../patience.ts'
 import { seconds, variable } from './create.ts'
 
 interface Options {
@@ -25,6 +26,7 @@ export const addExecCommand = (program: Command): void => {
     .passThroughOptions()
     .action(
       async (reference: string, argv: readonly string[], options: Options, command: Command) => {
+        await takeAllTime()
         const context = await contextOf(command)
         const { compute, client } = await context.compute(reference)
         const words = argv[0] === '--' ? argv.slice(1) : argv

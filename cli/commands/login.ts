@@ -30,8 +30,9 @@ export const addLoginCommands = (program: Command): void => {
   program
     .command('logout')
     .description('forget the session kept on this machine')
-    .action(async () => {
+    .action(async (_options, command: Command) => {
       await removeCredentials()
-      print('Logged out.')
+      if (command.optsWithGlobals<GlobalOptions>().json) printJson({ loggedOut: true })
+      else print('Logged out.')
     })
 }

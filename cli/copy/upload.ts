@@ -23,9 +23,14 @@ export const upload = async (
   const there = await statRemote(client, computeId, target)
   const place = targetOf(path.resolve(source), target, there?.type === 'directory')
   if (!found.isDirectory()) {
-    const body = counted(createReadStream(source), onBytes)
-    const web = Readable.toWeb(Readable.from(body)) as ReadableStream<Uint8Array>
-    const entry = await client.files(computeId).write(place, web, { mode: found.mode & 0o777 })
+    const file = createReadStream(source)
+    const body = Readable.toWeb(Readable.from(counted(file, onBytes))) as ReadableStream<Uint8Array>
+    const written = client.files(computeId).write(place, body, { mode: found.mode & 0o777 })
+    const entry = await written.catch((error: unknown) => {
+      // To the request it is a connection that broke.
+      if (file.errored === null) throw error
+      throw new CliError(EXIT.failure, `${source} cannot be read: ${file.errored.message}`)
+    })
     return entry.path
   }
   await uploadFolder(client, computeId, source, place, onBytes)
