@@ -31,3 +31,10 @@ export const startSocket = (
 export const sendFrame = (socket: Socket | undefined, frame: Uint8Array<ArrayBuffer>): void => {
   if (socket?.readyState === OPEN) socket.send(frame)
 }
+
+/** Closes a socket that nobody waits for any more. */
+export const dropSocket = (socket: Socket): void => {
+  // One that is not open yet says so by an error, which nobody would hear.
+  socket.onerror = () => {}
+  socket.close()
+}

@@ -97,6 +97,14 @@ describe('a terminal', () => {
     return () => void vi.useRealTimers()
   })
 
+  it('a socket that comes when nobody waits for it any more may fail unheard', async () => {
+    terminal.connect()
+    terminal.detach()
+    await vi.advanceTimersByTimeAsync(0)
+    // One that is closed before it is open says so by an error: without a listener it ends the process.
+    expect(last()).toMatchObject({ readyState: 3, onerror: expect.any(Function) })
+  })
+
   it('takes output up where it stopped, and shows no byte twice', async () => {
     last().hello({})
     last().output(0, 'hello ')

@@ -8,7 +8,7 @@ import {
   type ServerFrame,
 } from './terminal-frames.ts'
 import { randomId } from './random-id.ts'
-import { sendFrame, startSocket, type Socket } from './terminal-socket.ts'
+import { dropSocket, sendFrame, startSocket, type Socket } from './terminal-socket.ts'
 
 export type TerminalStatus =
   | { readonly state: 'connecting'; readonly attempt: number }
@@ -92,7 +92,7 @@ export const openTerminal = (options: TerminalOptions): Terminal => {
     })
     options.open(query).then(
       (opened) => {
-        if (mine !== era) return opened.close()
+        if (mine !== era) return dropSocket(opened)
         socket = opened
         startSocket(opened, {
           onFrame: (bytes) => mine === era && onFrame(bytes),
