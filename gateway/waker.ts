@@ -14,6 +14,8 @@ export interface Waker {
 }
 
 const POLL_MS = 150
+/** The API takes no longer wait; after it the row is looked at. */
+const LONGEST_WAIT_S = 60
 
 /** Wakes through the API, once for all requests that wait for the same compute. */
 export const createWaker = (deps: {
@@ -43,8 +45,9 @@ export const createWaker = (deps: {
 
   const askApi = async (computeId: string, [name, value]: WakeCredential, deadline: number) => {
     const waitMs = Math.max(0, deadline - performance.now())
+    const waitS = Math.min(LONGEST_WAIT_S, Math.floor(waitMs / 1000))
     const answer = await request(
-      new URL(`/api/computes/${computeId}/wake?wait=${Math.floor(waitMs / 1000)}`, deps.apiUrl),
+      new URL(`/api/computes/${computeId}/wake?wait=${waitS}`, deps.apiUrl),
       {
         method: 'POST',
         // By its public name also when called by an inner address: the API answers to no other.
