@@ -41,7 +41,11 @@ export const passSocketRefusal = (client: Duplex, answer: IncomingMessage, app: 
   writeHead(client, `${status} ${STATUS_CODES[status] ?? ''}`, [...headers, 'Connection', 'close'])
   answer.pipe(client)
   answer.on('error', () => client.destroy())
+  // Who does not close after it would keep its place for ever.
+  answer.on('end', () => setTimeout(() => client.destroy(), REFUSED_LINGER_MS).unref())
 }
+
+const REFUSED_LINGER_MS = 5_000
 
 const writeHead = (client: Duplex, status: string, flat: readonly string[]): void => {
   let text = `HTTP/1.1 ${status}\r\n`
