@@ -1,5 +1,6 @@
 import { openClient, type Client } from '../../sdk/client.ts'
 import { openHttp, type Auth } from '../../sdk/http.ts'
+import { isProblem } from '../../sdk/problem.ts'
 import type { Session } from '../../sdk/types.ts'
 
 /**
@@ -14,9 +15,19 @@ const cookieAuth: Auth = {
       .json<Session>('POST', '/auth/refresh', { json: {} })
       .then(
         () => true,
-        () => false,
+        (error: unknown) => {
+          if (isProblem(error) && error.status === 401) for (const tell of atEnd) tell()
+          return false
+        },
       )
       .finally(() => (renewing = undefined))),
+}
+
+const atEnd = new Set<() => void>()
+/** Calls `listener` when the session turns out to be over: expired, revoked, or left in another tab. */
+export const onSessionEnd = (listener: () => void): (() => void) => {
+  atEnd.add(listener)
+  return () => void atEnd.delete(listener)
 }
 
 /** The page looks; what it calls at the gateway never wakes a compute. */

@@ -2,7 +2,7 @@ import { createContext, useCallback, useContext, useEffect, useState, type React
 import { isProblem } from '../../sdk/problem.ts'
 import type { Platform, User } from '../../sdk/types.ts'
 import { Login } from '../login.tsx'
-import { client } from './client.ts'
+import { client, onSessionEnd } from './client.ts'
 
 export interface Who {
   readonly user: User
@@ -38,6 +38,7 @@ export const SessionGate = ({ children }: { readonly children: ReactNode }) => {
     }
   }, [])
   useEffect(() => void enter(), [enter])
+  useEffect(() => onSessionEnd(() => setStage({ at: 'login' })), [])
 
   if (stage.at === 'asking') return null
   if (stage.at === 'login') return <Login onDone={() => void enter()} />
