@@ -221,7 +221,7 @@ export const CLOSE_RESTARTING = 1012
 
 /**
  * POST /v1/exec ExecRequest → 200 application/x-ndjson of CommandEvent, ending in `exit`. The
- * command is killed when the client goes away, unless `background`.
+ * command is killed when the client goes away, unless `background`. Every 25 s comes an empty line.
  * POST /v1/commands ExecRequest → 201 CommandInfo (background; never killed with the client)
  * GET /v1/commands → CommandInfo[] ; GET /v1/commands/:id → CommandInfo
  * GET /v1/commands/:id/output?stdout=N&stderr=N → NDJSON from those offsets, live until exit

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Fanout, Reader } from '../fanout.ts'
-import type { CommandEvent } from '../protocol.ts'
+import { PING_INTERVAL_MS, type CommandEvent } from '../protocol.ts'
 import type { Command } from './command.ts'
 
 const BUFFER_BYTES = 64 * 1024
@@ -8,11 +8,14 @@ const BUFFER_BYTES = 64 * 1024
 /**
  * A command's events as NDJSON, from the given offsets, until its exit. The reader's pace is the
  * response's: what it has not taken stays in the ring. Resolves when the exit was sent or the client left.
+ * An empty line comes every `aliveMs`: clients and proxies end an answer that says nothing for minutes,
+ * and the command would end with it.
  */
 export const streamEvents = async (
   command: Command,
   response: ServerResponse,
   from: { readonly stdout: number | undefined; readonly stderr: number | undefined },
+  aliveMs = PING_INTERVAL_MS,
 ): Promise<void> => {
   const send = (event: CommandEvent) => response.write(`${JSON.stringify(event)}\n`)
   response.writeHead(200, {
@@ -21,14 +24,19 @@ export const streamEvents = async (
     'x-accel-buffering': 'no',
   })
   send({ type: 'start', id: command.id, pid: command.pid })
-  const gone = new Promise<void>((resolve) => response.once('close', resolve))
+  const gone = response.destroyed
+    ? Promise.resolve() // while the command was started
+    : new Promise<void>((resolve) => response.once('close', resolve))
   const readers = (['stdout', 'stderr'] as const).map((stream) =>
     follow(command[stream], from[stream], response, stream, send),
   )
   const pump = () => readers.forEach((reader) => reader.pump())
   response.on('drain', pump)
   const all = Promise.all([command.done, ...readers.map((reader) => reader.finished)])
+  // Who has not taken what there is, has something to take.
+  const alive = setInterval(() => response.writableLength === 0 && response.write('\n'), aliveMs)
   const exit = await Promise.race([all.then(([exited]) => exited), gone])
+  clearInterval(alive)
   for (const reader of readers) reader.stop()
   if (!exit) return
   send({ type: 'exit', ...exit })

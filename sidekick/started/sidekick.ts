@@ -227,6 +227,7 @@ export class StartedSidekick {
     const events = answer.text
       .trim()
       .split('\n')
+      .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as CommandEvent)
     const text = (type: 'stdout' | 'stderr') =>
       events
