@@ -30,6 +30,7 @@ import type { ControlActivities, DataActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
 import { createControlActivities, createDataActivities, type DataDeps } from './index.ts'
 import { startObserver, type ObserverDeps, type ObserverOptions } from './observer.ts'
+import { tellingOfMemory } from './memory-ends.ts'
 import type { Runtime } from './ports.ts'
 import { tellingOfWalls } from './walls.ts'
 
@@ -131,7 +132,7 @@ const shared = (env: Env, connections: number) => {
     deps: {
       db,
       store: createS3Store(storeConfig(env)),
-      sidekick: tellingOfWalls(createSidekickControl(keys), db),
+      sidekick: tellingOfMemory(tellingOfWalls(createSidekickControl(keys), db), db),
     },
   }
 }

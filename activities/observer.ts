@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findCompute } from '../records/computes.ts'
-import { appendEvent } from '../records/events.ts'
+import { recordMemoryEnd } from '../records/memory-ends.ts'
 import type { ControlDeps } from './control-deps.ts'
 import { keepWallsKnown } from './walls.ts'
 import type { Leading, LiveSandbox, SandboxSeen } from './ports.ts'
@@ -138,21 +138,16 @@ const tellSeen = async (
 interface Up {
   readonly computeId: string
   readonly generation: number
-  readonly groupId: string
 }
 
 const openSandboxes = async ({ db, runtime }: ObserverDeps): Promise<readonly Up[]> => {
   const rows = await db
     .selectFrom('computes')
-    .select(['id', 'generation', 'group_id'])
+    .select(['id', 'generation'])
     .where('state', 'in', ['running', 'hibernating'])
     .where('runtime', '=', runtime.name)
     .execute()
-  return rows.map((row) => ({
-    computeId: row.id,
-    generation: row.generation,
-    groupId: row.group_id,
-  }))
+  return rows.map((row) => ({ computeId: row.id, generation: row.generation }))
 }
 
 /** Once for each time: the compute lives on, but its user should know why a process is gone. */
@@ -169,15 +164,7 @@ const tellOutOfMemory = async (
     now.set(idOf(one), atMs)
     const isNews = Date.now() - atMs < OUT_OF_MEMORY_WITHIN_MS && told.get(idOf(one)) !== atMs
     if (!isNews) continue
-    await appendEvent(db, {
-      groupId: one.groupId,
-      computeId: one.computeId,
-      generation: one.generation,
-      type: 'compute.process_ended',
-      reason: 'out_of_memory',
-      actor: 'system:observer',
-      data: { at: new Date(atMs).toISOString() },
-    })
+    await recordMemoryEnd(db, one, new Date(atMs))
   }
   return now
 }

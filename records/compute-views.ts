@@ -6,6 +6,7 @@ import type { Queryable } from './database.ts'
 export type ComputeRecord = ComputeRow & {
   readonly image_name: string
   readonly limits: string | null
+  readonly memory_ended_at: Date | null
 }
 
 export const findComputeRecord = (db: Queryable, id: string): Promise<ComputeRecord | undefined> =>
@@ -56,4 +57,4 @@ const computeRecords = (db: Queryable) =>
         .onRef('sandboxes.generation', '=', 'computes.generation'),
     )
     .selectAll('computes')
-    .select(['images.name as image_name', 'sandboxes.limits'])
+    .select(['images.name as image_name', 'sandboxes.limits', 'sandboxes.memory_ended_at'])

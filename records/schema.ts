@@ -163,6 +163,8 @@ export interface SandboxesTable {
   base_save_id: string | null
   opened_at: Date | null
   last_saved_at: Date | null
+  memory_ends: Generated<number>
+  memory_ended_at: Date | null
   ended_at: Date | null
   created_at: CreatedAt
 }

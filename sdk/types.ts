@@ -66,6 +66,8 @@ export interface Why {
     readonly at?: string
     readonly afterIdleSeconds?: number
   }
+  /** When a process of this generation was last ended because its memory was used up. */
+  readonly outOfMemoryAt?: string
 }
 
 export interface NewCompute {

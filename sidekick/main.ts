@@ -12,6 +12,7 @@ import { makeDoor } from './door.ts'
 import { registerFiles } from './files/routes.ts'
 import { Trees } from './files/trees.ts'
 import { registerLife } from './life-routes.ts'
+import { MemoryEnds } from './limits/memory-ends.ts'
 import { startMemoryGuard } from './limits/memory-guard.ts'
 import { limitProcesses } from './limits/process-limit.ts'
 import { Life } from './life.ts'
@@ -36,6 +37,7 @@ const life = new Life()
 const activity = new Activity()
 const gate = new WriteGate(life)
 const processes = new Processes(options.ownPidNamespace)
+const memoryEnds = new MemoryEnds()
 const sockets = new Sockets(options.pingIntervalMs)
 const context: SidekickContext = {
   trees: { home: options.home, env: options.env },
@@ -73,6 +75,7 @@ registerLife(router, context, {
 registerActivity(router, context, {
   terminals: () => terminals.running,
   commands: () => commands.running,
+  endedForMemory: () => memoryEnds.status(),
 })
 registerCommands(router, context, commands)
 registerWatch(router, context, trees, sockets)
@@ -107,9 +110,10 @@ function asked(ask: () => Promise<string | null>): () => Promise<string | null> 
 function startLimits(): void {
   const { memoryBytes, pids } = options
   if (memoryBytes > 0)
-    startMemoryGuard(memoryBytes, processes, (name) =>
-      notice(`${name} was ended: the compute's memory was used up`),
-    )
+    startMemoryGuard(memoryBytes, processes, (name) => {
+      memoryEnds.add(name)
+      notice(`${name} was ended: the compute's memory was used up`)
+    })
   if (pids > 0)
     limitProcesses(pids).catch((error: Error) =>
       log('processes are not limited', { error: error.message }),

@@ -106,6 +106,14 @@ export interface ActivityStatus {
   readonly terminals: number
   readonly commands: number
   readonly memoryBytes: number
+  /**
+   * Processes that were ended since the start because the compute's memory was used up: how many, and
+   * the last ten, oldest first. Older sidekicks do not say.
+   */
+  readonly endedForMemory?: {
+    readonly count: number
+    readonly last: readonly { readonly name: string; readonly agoMs: number }[]
+  }
 }
 
 // ── Save and restore (control) ──────────────────────────────────────────────────────────────────

@@ -61,6 +61,7 @@ const why = (row: ComputeRecord): ComputeJson['why'] => {
     actor: row.actor,
     since: row.state_since.toISOString(),
     ...nextTimer(row),
+    ...(row.memory_ended_at === null ? {} : { outOfMemoryAt: row.memory_ended_at.toISOString() }),
   }
 }
 

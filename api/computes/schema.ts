@@ -66,6 +66,13 @@ const WhySchema = Type.Object({
       afterIdleSeconds: Type.Optional(Type.Integer()),
     }),
   ),
+  outOfMemoryAt: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description:
+        'When a process of this generation was last ended because its memory was used up',
+    }),
+  ),
 })
 
 export const ComputeSchema = Type.Object({

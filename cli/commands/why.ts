@@ -25,6 +25,9 @@ const lines = (compute: Compute): string[] => {
     `  since   ${ago(why.since)} (${why.since})`,
     `  by      ${why.actor} (${shown(why.reason)})`,
     ...(why.nextTimer === undefined ? [] : [`  next    ${next(why.nextTimer)}`]),
+    ...(why.outOfMemoryAt === undefined
+      ? []
+      : [`  memory  a process was ended ${ago(why.outOfMemoryAt)}: the memory was used up`]),
     ...(problem === null ? [] : [`  problem ${shown(problem.message)}`]),
   ]
 }

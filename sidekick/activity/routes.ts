@@ -6,7 +6,11 @@ import { memoryBytes } from './memory.ts'
 export const registerActivity = (
   router: Router,
   context: SidekickContext,
-  counts: { readonly terminals: () => number; readonly commands: () => number },
+  counts: {
+    readonly terminals: () => number
+    readonly commands: () => number
+    readonly endedForMemory: () => NonNullable<ActivityStatus['endedForMemory']>
+  },
 ): void => {
   router.on(
     'GET',
@@ -19,6 +23,7 @@ export const registerActivity = (
       terminals: counts.terminals(),
       commands: counts.commands(),
       memoryBytes: memoryBytes(context.processes),
+      endedForMemory: counts.endedForMemory(),
     }),
   )
 }
