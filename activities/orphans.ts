@@ -15,17 +15,25 @@ export interface Orphan {
   remove(): Promise<boolean>
 }
 
-export interface OrphanKind {
+interface Kind {
   readonly name: string
-  /** Rows alone tell: removed in one statement, which answers how many. */
-  drop?(deps: ControlDeps, before: Date): Promise<number>
-  /** Two worlds were compared, at two moments: act only on what a second pass finds again. */
-  readonly seenTwice: boolean
   readonly minAgeMs: number
   /** Asking twice does nothing: the installation's grace for young things does not apply. */
   readonly harmless?: true
-  find?(deps: ControlDeps, before: Date): Promise<readonly Orphan[]>
 }
+
+/** Rows alone tell: removed in one statement, which answers how many. */
+interface OrphanRows extends Kind {
+  drop(deps: ControlDeps, before: Date): Promise<number>
+}
+
+export interface OrphanThings extends Kind {
+  /** Two worlds were compared, at two moments: act only on what a second pass finds again. */
+  readonly seenTwice: boolean
+  find(deps: ControlDeps, before: Date): Promise<readonly Orphan[]>
+}
+
+export type OrphanKind = OrphanRows | OrphanThings
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -146,6 +154,6 @@ function rowsOnly(
   name: string,
   minAgeMs: number,
   drop: (db: Db, before: Date) => Promise<number>,
-): OrphanKind {
-  return { name, seenTwice: false, minAgeMs, drop: ({ db }, before) => drop(db, before) }
+): OrphanRows {
+  return { name, minAgeMs, drop: ({ db }, before) => drop(db, before) }
 }

@@ -1,6 +1,6 @@
 import type { ControlActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
-import { orphanKinds, type OrphanKind } from './orphans.ts'
+import { orphanKinds, type OrphanKind, type OrphanThings } from './orphans.ts'
 import { tryWallMet } from './walls.ts'
 
 const AT_ONCE = 8
@@ -30,7 +30,7 @@ export const createSweep = (
     for (const kind of kinds) {
       const before = new Date(nowMs() - Math.max(kind.harmless ? 0 : graceMs, kind.minAgeMs))
       try {
-        if (kind.drop !== undefined) add(kind.name, await kind.drop(deps, before))
+        if ('drop' in kind) add(kind.name, await kind.drop(deps, before))
         else add(kind.name, await sweepKind(kind, before, add))
       } catch (error) {
         // Not listed is not absent: what was seen before has to be seen twice again.
@@ -43,11 +43,11 @@ export const createSweep = (
   }
 
   async function sweepKind(
-    kind: OrphanKind,
+    kind: OrphanThings,
     before: Date,
     add: (name: string, count: number) => void,
   ): Promise<number> {
-    const found = (await kind.find?.(deps, before)) ?? []
+    const found = await kind.find(deps, before)
     const known = seenBefore.get(kind.name) ?? new Set()
     seenBefore.set(kind.name, new Set(found.map(({ id }) => id)))
     const due = kind.seenTwice ? found.filter(({ id }) => known.has(id)) : [...found]
