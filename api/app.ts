@@ -13,6 +13,7 @@ import { registerEvents } from './events/routes.ts'
 import { registerExport } from './filesystems/export-route.ts'
 import { registerFilesystems } from './filesystems/routes.ts'
 import { registerTrash } from './filesystems/trash.ts'
+import { registerMembers } from './groups/members.ts'
 import { registerGroups } from './groups/routes.ts'
 import { registerHardening, requestId } from './hardening.ts'
 import { registerHealth } from './health.ts'
@@ -63,6 +64,7 @@ export const buildApp = async (
   registerSessions(app, deps)
   registerApiKeys(app, deps)
   registerGroups(app, deps)
+  registerMembers(app, deps)
   const upQuota = createUpQuota(deps)
   registerComputes(app, { ...deps, upQuota })
   registerPower(app, { ...deps, upQuota })
