@@ -27,7 +27,7 @@ export const requireCompute = async (db: Queryable, id: string): Promise<Compute
  * Moves the row to `to` and appends the event, in one transaction, if the row's generation is the
  * writer's (StaleGeneration otherwise) and its state one from which `to` can be reached (InvalidState
  * otherwise): an attempt that is late must not write what is long past. The same transition again is
- * no second event.
+ * no second event. A start that is tried again keeps the trouble it last met, until it is up.
  */
 export const transition = (
   db: Db,
@@ -68,11 +68,13 @@ export const transitionOf = async (
       `compute ${row.id} is ${row.state} and cannot become ${change.to}`,
       { state: row.state },
     )
+  const isStillStarting = STARTING.includes(row.state) && STARTING.includes(change.to)
+  const problem = change.problem ?? (isStillStarting ? row.problem : null)
   const repeated =
     row.state === change.to &&
     row.reason === change.cause.reason &&
     row.actor === change.cause.actor &&
-    JSON.stringify(row.problem) === JSON.stringify(change.problem ?? null)
+    JSON.stringify(row.problem) === JSON.stringify(problem)
   if (repeated) return row
   const updated = await tx
     .updateTable('computes')
@@ -80,7 +82,7 @@ export const transitionOf = async (
       state: change.to,
       reason: change.cause.reason,
       actor: change.cause.actor,
-      problem: change.problem === undefined ? null : JSON.stringify(change.problem),
+      problem: problem === null ? null : JSON.stringify(problem),
       state_since: new Date(),
       ...(change.to === 'terminated' ? { terminated_at: new Date(), env_sealed: null } : {}),
     })
@@ -102,6 +104,8 @@ export const transitionOf = async (
   })
   return updated
 }
+
+const STARTING: readonly ComputeState[] = ['provisioning', 'waking', 'restoring']
 
 /** Row lock: whatever follows in this transaction is one step of this compute. */
 export const lockCompute = async (tx: Queryable, id: string): Promise<ComputeRow> => {
