@@ -5,6 +5,7 @@ import pRetry from 'p-retry'
 import { loadSigningKeys } from '../auth/keys.ts'
 import { createSealer } from '../auth/seal.ts'
 import {
+  computesUpPerUser,
   databaseUrl,
   keyConfig,
   localRuntimeConfig,
@@ -59,6 +60,7 @@ export const composeControl = (env: Env): Promise<Composed<ControlActivities, Co
       doors: workflowDoors(temporal.client, queue),
       schedules: powerSchedules(temporal.client, queue),
       timings: timings(env),
+      computesUpPerUser: computesUpPerUser(env),
     }
     const observer = observesInWorker(env)
       ? startObserver(control, observerOptions(env))

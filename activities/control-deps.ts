@@ -44,4 +44,5 @@ export interface ControlDeps {
   readonly doors: WorkflowDoors
   readonly schedules: PowerSchedules
   readonly timings: Timings
+  readonly computesUpPerUser: number
 }

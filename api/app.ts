@@ -1,12 +1,12 @@
 import fastify from 'fastify'
 import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyServerOptions } from 'fastify'
+import { createUpQuota } from '../records/up-quota.ts'
 import { registerPorts } from './computes/ports.ts'
 import { registerPower } from './computes/power.ts'
 import { registerComputes } from './computes/routes.ts'
 import { registerSaves } from './computes/saves.ts'
 import { registerConsole } from './console.ts'
-import { createUpQuota } from './computes/up-quota.ts'
 import type { App, AppDeps } from './deps.ts'
 import { registerDoors } from './doors/routes.ts'
 import { registerEvents } from './events/routes.ts'
@@ -65,7 +65,7 @@ export const buildApp = async (
   registerApiKeys(app, deps)
   registerGroups(app, deps)
   registerMembers(app, deps)
-  const upQuota = createUpQuota(deps)
+  const upQuota = createUpQuota(deps.db, deps.config.computesUpPerUser)
   registerComputes(app, { ...deps, upQuota })
   registerPower(app, { ...deps, upQuota })
   registerSaves(app, deps)

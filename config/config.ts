@@ -30,6 +30,10 @@ export const keyConfig = (env: Env) => ({
   sealKey: required(env, 'DORMOUSE_SEAL_KEY'),
 })
 
+/** Computes of one user, in all groups, that are neither asleep nor terminated. */
+export const computesUpPerUser = (env: Env): number =>
+  count(env, 'DORMOUSE_COMPUTES_UP_PER_USER', 50)
+
 export const apiConfig = (env: Env) => ({
   host: env['DORMOUSE_API_HOST'] ?? '127.0.0.1',
   port: port(env, 'DORMOUSE_API_PORT', 8080),
@@ -56,8 +60,7 @@ export const apiConfig = (env: Env) => ({
   apiKeysPerUser: count(env, 'DORMOUSE_API_KEYS_PER_USER', 50),
   /** Groups that one user owns. */
   groupsPerUser: count(env, 'DORMOUSE_GROUPS_PER_USER', 20),
-  /** Computes of one user, in all groups, that are neither asleep nor terminated. */
-  computesUpPerUser: count(env, 'DORMOUSE_COMPUTES_UP_PER_USER', 50),
+  computesUpPerUser: computesUpPerUser(env),
   /** Computes of one group that are not terminated. */
   computesPerGroup: count(env, 'DORMOUSE_COMPUTES_PER_GROUP', 200),
   /** Built page; nothing is served without it. */

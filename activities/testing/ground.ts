@@ -54,6 +54,7 @@ export const startGround = async () => {
     doors,
     schedules,
     timings: DEFAULT_TIMINGS,
+    computesUpPerUser: 50,
   }
   const groupId = newId()
   await db.insertInto('groups').values({ id: groupId, name: 'suite' }).execute()

@@ -7,12 +7,12 @@ import { findFilesystemInUse, insertFilesystem } from '../../records/filesystems
 import { takeIdempotencyKey } from '../../records/idempotency.ts'
 import { newId } from '../../records/ids.ts'
 import { defaultImage, runsOn } from '../../records/images.ts'
+import type { UpQuota } from '../../records/up-quota.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { AppDeps } from '../deps.ts'
 import { checkGroupQuota } from './group-quota.ts'
 import { requestHash } from './request-hash.ts'
 import type { CreateComputeBody } from './schema.ts'
-import type { UpQuota } from './up-quota.ts'
 import { checkEnv, checkSchedule } from './validate.ts'
 
 export interface CreateRequest {

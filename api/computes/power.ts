@@ -1,6 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import { appendEvent } from '../../records/events.ts'
+import type { UpQuota } from '../../records/up-quota.ts'
 import type { Cause, CommandArgs, CommandName } from '../../workflows/compute/contract.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
@@ -10,7 +11,6 @@ import { sendCommand } from './command.ts'
 import { computeJson } from './json.ts'
 import { ExtendCompute, ScheduleSchema, SettlingCompute, Wait } from './schema.ts'
 import { computeOf, loadCompute, onCompute } from './subject.ts'
-import type { UpQuota } from './up-quota.ts'
 import { checkSchedule } from './validate.ts'
 
 /** Everything that changes whether and how long a compute is up. */

@@ -1,6 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox'
 import { computeInput } from '../../records/computes.ts'
 import { listComputeRecords } from '../../records/compute-views.ts'
+import type { UpQuota } from '../../records/up-quota.ts'
 import { COMPUTE_STATES } from '../../workflows/compute/contract.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
@@ -16,7 +17,6 @@ import {
   type CreateComputeBody,
 } from './schema.ts'
 import { computeOf, loadCompute, onCompute } from './subject.ts'
-import type { UpQuota } from './up-quota.ts'
 
 const DEFAULT_PAGE = 50
 const RESTING: ReadonlySet<string> = new Set(['running', 'hibernated', 'failed', 'terminated'])

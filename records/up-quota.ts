@@ -1,7 +1,6 @@
-import type { Queryable } from '../../records/database.ts'
-import { lockUser } from '../../records/user-lock.ts'
-import { DormouseError } from '../../workflows/errors.ts'
-import type { AppDeps } from '../deps.ts'
+import { DormouseError } from '../workflows/errors.ts'
+import type { Db, Queryable } from './database.ts'
+import { lockUser } from './user-lock.ts'
 
 /** States that hold no memory of a node. */
 const DOWN = ['hibernated', 'failed', 'terminated'] as const
@@ -12,8 +11,7 @@ const ASKED_FOR_MS = 15_000
  * How many computes of one user may be up at once, whatever groups they are in: of its owner, who may
  * be another than the one who asks. Refuses with QuotaExceeded.
  */
-export const createUpQuota = ({ db, config }: Pick<AppDeps, 'db' | 'config'>) => {
-  const cap = config.computesUpPerUser
+export const createUpQuota = (db: Db, cap: number) => {
   /** compute → asked to wake by this process just now; its row does not show it yet. */
   const asked = new Map<string, { readonly ownerId: string; readonly untilMs: number }>()
 
