@@ -20,3 +20,18 @@ it('metrics are for the holder of their token, whole and alone', async () => {
     expect(await scrape({ authorization: `Bearer ${wrong}` }), wrong).toBe(401)
   expect(await scrape({ authorization: 'scrape-me' })).toBe(401)
 })
+
+it('without a token they are for this machine alone, and not for who comes through a proxy on it', async () => {
+  const open = await makeWorld()
+  await open.listen()
+  try {
+    const scrape = async (headers: Record<string, string>) => {
+      const host = `127.0.0.1:${open.port}`
+      return (await ask(open.port, 'GET /metrics', { host, ...headers })).status
+    }
+    expect(await scrape({})).toBe(200)
+    expect(await scrape({ 'x-forwarded-for': '203.0.113.7' })).toBe(401)
+  } finally {
+    await open.close()
+  }
+})

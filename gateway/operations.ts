@@ -35,7 +35,9 @@ export const answerOperations = async (
 
 const mayScrape = (request: IncomingMessage, token: string | undefined): boolean =>
   token === undefined
-    ? /^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? '')
+    ? /^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? '') &&
+      // A proxy on this machine brings requests of others.
+      request.headers['x-forwarded-for'] === undefined
     : isSame(request.headers.authorization ?? '', `Bearer ${token}`)
 
 const isSame = (given: string, wanted: string): boolean => {
