@@ -30,14 +30,24 @@ export const upload = async (
   body: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<number> => {
-  const parts = inPieces(body, PART_BYTES)[Symbol.asyncIterator]()
+  const room = createRoom()
+  const parts = inPieces(body, PART_BYTES, room.take)[Symbol.asyncIterator]()
   const first = await parts.next()
   const firstPart = first.done === true ? Buffer.alloc(0) : first.value
   if (firstPart.length < PART_BYTES) {
     await putWhole(place, firstPart, signal)
     return firstPart.length
   }
-  return putParts(place, firstPart, { [Symbol.asyncIterator]: () => parts }, signal)
+  return putParts(place, firstPart, { [Symbol.asyncIterator]: () => parts }, room, signal)
+}
+
+/** Buffers of parts that were sent take the next ones: each new one would hurry the garbage collector. */
+const createRoom = () => {
+  const free: Buffer[] = []
+  return {
+    take: (): Buffer => free.pop() ?? Buffer.allocUnsafeSlow(PART_BYTES),
+    giveBack: (part: Buffer): void => void (part.length === PART_BYTES && free.push(part)),
+  }
 }
 
 const putWhole = async (place: Place, body: Buffer, signal: AbortSignal): Promise<void> => {
@@ -59,6 +69,7 @@ const putParts = async (
   place: Place,
   first: Buffer,
   rest: AsyncIterable<Buffer>,
+  room: ReturnType<typeof createRoom>,
   signal: AbortSignal,
 ): Promise<number> => {
   const target = { Bucket: place.bucket, Key: place.key }
@@ -87,6 +98,7 @@ const putParts = async (
     )
     confirm(answer.ChecksumSHA256, checksum, `${place.key} part ${number}`)
     done.push({ PartNumber: number, ETag: answer.ETag, ChecksumSHA256: checksum })
+    room.giveBack(part)
   }
   const queue = async (number: number, part: Buffer): Promise<void> => {
     const one = send(number, part).finally(() => sending.delete(one))
