@@ -8,6 +8,7 @@ import { registerComputes } from './computes/routes.ts'
 import { registerSaves } from './computes/saves.ts'
 import { registerConsole } from './console.ts'
 import type { App, AppDeps } from './deps.ts'
+import { registerDrain } from './drain.ts'
 import { registerDoors } from './doors/routes.ts'
 import { registerEvents } from './events/routes.ts'
 import { registerExport } from './filesystems/export-route.ts'
@@ -54,6 +55,7 @@ export const buildApp = async (
   app.removeContentTypeParser('text/plain')
 
   registerRequestLog(app)
+  registerDrain(app)
   registerProblems(app)
   await registerHardening(app, deps.config)
   const routes = registerPolicies(app, deps)
