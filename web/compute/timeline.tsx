@@ -4,7 +4,7 @@ import { client } from '../ground/client.ts'
 import { useNow } from '../ground/clock.ts'
 import { onLifeEvent } from '../ground/fleet.ts'
 import { useWho } from '../ground/session.tsx'
-import { because, describeEvent, when, who } from '../ground/words.ts'
+import { describeEvent, when } from '../ground/words.ts'
 
 const SHOWN = 100
 
@@ -32,18 +32,14 @@ export const Timeline = ({ computeId }: { readonly computeId: string }) => {
       <h2 id="timeline">What happened</h2>
       <ol className="timeline">
         {newestFirst.map((event) => {
-          const { title, facts } = describeEvent(event)
+          const { title, facts } = describeEvent(event, user.id)
           return (
             <li key={event.cursor} data-state={event.state ?? undefined}>
               <span className="what">{title}</span>
               <time dateTime={event.at} title={new Date(event.at).toLocaleString()}>
                 {when(event.at, now)}
               </time>
-              <small className="muted">
-                {event.reason === null ? '' : `${because(event.reason)} · `}
-                {who(event.actor, user.id)}
-                {facts !== '' && ` · ${facts}`}
-              </small>
+              <small className="muted">{facts}</small>
             </li>
           )
         })}

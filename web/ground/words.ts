@@ -37,7 +37,7 @@ const REASONS: Readonly<Record<string, string>> = {
   evicted: 'its machine evicted it',
   node_lost: 'its machine went away; restored from the last save',
   recovered: 'it was adopted again',
-  called_off: 'something was using it',
+  called_off: 'its hibernation was called off',
   save_failed: 'its files could not be saved',
   provision_failed: 'it did not start',
   restore_failed: 'its files could not be restored',
@@ -48,12 +48,13 @@ const REASONS: Readonly<Record<string, string>> = {
 export const because = (reason: string): string => REASONS[reason] ?? reason
 
 /** One sentence: why it is up, or why it is not. */
-export const whySentence = (compute: Compute, userId: string): string => {
-  if (compute.state === 'failed') return compute.problem?.message ?? because(compute.reason)
-  return compute.reason === 'user' && compute.actor === `user:${userId}`
-    ? 'you asked for it'
-    : because(compute.reason)
-}
+export const whySentence = (compute: Compute, userId: string): string =>
+  compute.state === 'failed'
+    ? (compute.problem?.message ?? because(compute.reason))
+    : wish(compute.reason, compute.actor, userId)
+
+const wish = (reason: string, actor: string, userId: string): string =>
+  reason === 'user' && actor === `user:${userId}` ? 'you asked for it' : because(reason)
 
 export const who = (actor: string, userId: string): string => {
   if (actor === `user:${userId}`) return 'you'
@@ -62,17 +63,37 @@ export const who = (actor: string, userId: string): string => {
   return actor.replace(/^system:/, '').replaceAll('-', ' ')
 }
 
-/** What happened, in a few words, and facts worth a second line. */
-export const describeEvent = (event: LifeEvent): { title: string; facts: string } => {
-  const { type, state, data } = event
+/** What happened, in a few words, and a second line: why, who, and facts worth it. */
+export const describeEvent = (
+  event: LifeEvent,
+  userId: string,
+): { title: string; facts: string } => {
+  const { type, state, actor, data } = event
   const title =
     state !== null && TRANSITION.test(type)
       ? state
       : type.replace(/^compute\./, '').replaceAll(/[._]/g, ' ')
-  const facts = Object.entries(data)
-    .flatMap(([key, value]) => fact(key, value))
-    .join(' · ')
+  const why = reasonOf(event, userId)
+  const facts = [
+    ...why,
+    // "you asked for it" has said who.
+    ...(why[0]?.startsWith('you ') ? [] : [who(actor, userId)]),
+    ...Object.entries(data).flatMap(([key, value]) => fact(key, value)),
+  ].join(' · ')
   return { title, facts }
+}
+
+const reasonOf = ({ reason, actor, data }: LifeEvent, userId: string): string[] => {
+  if (reason === null) return []
+  if (reason !== 'called_off') return [wish(reason, actor, userId)]
+  // The event knows which of the two it was; the compute alone does not.
+  return [
+    typeof data['activity'] === 'string'
+      ? 'something was using it'
+      : data['idleTimeoutMs'] === 0
+        ? 'its idle timeout was turned off'
+        : because(reason),
+  ]
 }
 
 const TRANSITION =
@@ -80,11 +101,12 @@ const TRANSITION =
 
 const fact = (key: string, value: unknown): string[] => {
   if (value === null || value === undefined || value === '' || value === false) return []
-  if (key.endsWith('Id') || key.endsWith('_id')) return []
+  if (key.endsWith('Id') || key.endsWith('_id') || key === 'digest') return []
   if (/bytes$/i.test(key) && typeof value === 'number')
     return [`${spaced(key.replace(/_?bytes$/i, ''))} ${size(value)}`]
+  if (key === 'reason') return [because(String(value))]
   if (key.endsWith('Ms') && typeof value === 'number')
-    return [`${spaced(key.slice(0, -2))} ${duration(Math.round(value / 1000))}`]
+    return value === 0 ? [] : [`${spaced(key.slice(0, -2))} ${duration(Math.round(value / 1000))}`]
   if (key === 'message' || key === 'name') return [String(value)]
   if (typeof value === 'object') return []
   return [`${spaced(key)} ${String(value)}`]
