@@ -5,6 +5,7 @@ import { visit, type Visitor } from '../test/support/visitor.ts'
 
 const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
 const PATIENCE_MS = 60_000
+const BASE = { id: 'base', group_id: null, state: 'ready', digest: 'sha256:0', size_bytes: 0 }
 
 describe('the page', () => {
   let stack: Stack
@@ -57,6 +58,19 @@ describe('the page', () => {
     expect(readable).toBe('{}')
   })
 
+  it('offers what the platform has to start from, also where that is not this machine', async () => {
+    const images = '**/api/images*'
+    await page.route(images, (route) =>
+      route.fulfill({ json: { items: [{ ...BASE, name: 'base' }], next_cursor: null } }),
+    )
+    await page.keyboard.press('n')
+    await expect.poll(() => page.getByLabel('Image').inputValue()).toBe('base')
+    expect(await page.getByLabel('Image').locator('option').allInnerTexts()).toEqual(['base'])
+    expect(await page.getByLabel('Network').innerText()).not.toContain('this machine')
+    await page.keyboard.press('Escape')
+    await page.unroute(images)
+  })
+
   it('creates a compute by keyboard and types into its terminal', async () => {
     await page.keyboard.press('n')
     await page.getByLabel('Name').fill('from-the-page')
@@ -104,6 +118,10 @@ describe('the page', () => {
       .toContainEqual(expect.stringContaining('hibernated'))
   })
 
+  it('leaves the keyboard on the button that wakes it', async () => {
+    await expect.poll(() => page.locator(':focus').innerText()).toBe('Wake')
+  })
+
   it('wakes nothing by being looked at, loaded anew or left open', async () => {
     await page.reload()
     await page.getByRole('heading', { name: 'Asleep' }).waitFor()
@@ -121,6 +139,16 @@ describe('the page', () => {
     await shows('\nanswer 42')
   })
 
+  it('keeps the prompt within the window, however much there is to tell beside it', async () => {
+    await page.setViewportSize({ width: 1200, height: 500 })
+    const { height } = (await page.locator('.side').boundingBox())!
+    const told = await page.locator('.side').evaluate((side) => side.scrollHeight)
+    expect(told).toBeGreaterThan(height)
+    const foot = (await page.locator('.terminal-foot').boundingBox())!
+    expect(foot.y + foot.height).toBeLessThanOrEqual(500)
+    await page.setViewportSize({ width: 1200, height: 800 })
+  })
+
   it('shows at once what others do', async () => {
     await visitor.client.computes.hibernate(id, { wait: 60 })
     await page.getByRole('heading', { name: 'Asleep' }).waitFor({ timeout: 10_000 })
@@ -135,6 +163,15 @@ describe('the page', () => {
     await connected()
     await page.keyboard.type('cat kept\n')
     await shows('\nanswer 42')
+  })
+
+  it('finds a compute however its name is spelled', async () => {
+    await page.getByRole('link', { name: 'Dormouse' }).click()
+    await page.getByLabel('Find a compute').fill(' From-The ')
+    await expect.poll(() => page.locator('.fleet-row').count()).toBe(1)
+    await page.getByLabel('Find a compute').fill('')
+    await page.locator('.fleet-row', { hasText: 'second' }).click()
+    await stateIs('running')
   })
 
   it('deletes only after asking', async () => {

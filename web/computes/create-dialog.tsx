@@ -7,12 +7,12 @@ import { Dialog } from '../ground/dialog.tsx'
 import { take } from '../ground/fleet.ts'
 import { go } from '../ground/route.ts'
 
-/** What a compute starts from when nothing is said. */
+/** The platform's image of the local runtime: its computes are on the platform's own machine. */
 const HOST = 'host'
 const TIERS = [
-  ['basic', 'basic — up to 2 CPU, 4 GiB'],
-  ['standard', 'standard — up to 4 CPU, 8 GiB'],
-  ['premium', 'premium — up to 8 CPU, 16 GiB'],
+  ['basic', 'basic: 2 CPU, 4 GiB'],
+  ['standard', 'standard: 4 CPU, 8 GiB'],
+  ['premium', 'premium: 8 CPU, 16 GiB'],
 ] as const
 const IDLE = [
   [300, '5 minutes'],
@@ -24,7 +24,7 @@ const IDLE = [
 
 export const CreateDialog = ({ onClose }: { readonly onClose: () => void }) => {
   const [images, setImages] = useState<readonly Image[]>([])
-  const [image, setImage] = useState(HOST)
+  const [image, setImage] = useState<string>()
   const [problem, setProblem] = useState<{ text: string; field?: string | undefined }>()
   const [busy, setBusy] = useState(false)
   // One key for the whole dialog: pressed twice, or sent again after a lost answer, it is one compute.
@@ -35,6 +35,8 @@ export const CreateDialog = ({ onClose }: { readonly onClose: () => void }) => {
       () => {},
     )
   }, [])
+  // The platform's own, of which the list has those that its runtime can start.
+  const standard = images.find(({ group_id: group }) => group === null)?.name
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)
@@ -64,10 +66,10 @@ export const CreateDialog = ({ onClose }: { readonly onClose: () => void }) => {
             Image
             <select
               name="image_name"
-              value={image}
+              value={image ?? standard ?? ''}
               onChange={(event) => setImage(event.target.value)}
             >
-              {!images.some(({ name }) => name === HOST) && <option>{HOST}</option>}
+              {standard === undefined && <option value="">standard</option>}
               {images.map(({ id, name }) => (
                 <option key={id} value={name}>
                   {name}
@@ -98,7 +100,9 @@ export const CreateDialog = ({ onClose }: { readonly onClose: () => void }) => {
           <label>
             Network
             <select name="network" defaultValue="shared">
-              <option value="shared">shared with this machine</option>
+              <option value="shared">
+                {standard === HOST ? 'shared with this machine' : 'what the platform allows'}
+              </option>
               <option value="none">none</option>
             </select>
           </label>
@@ -138,7 +142,7 @@ const wantedOf = (form: FormData): NewCompute => {
     })
   return {
     name: text('name') || undefined,
-    image_name: text('image_name'),
+    image_name: text('image_name') || undefined,
     tier: text('tier'),
     idle_timeout: Number(text('idle_timeout')),
     network: text('network') as 'shared' | 'none',

@@ -24,7 +24,9 @@ export const ComputesPage = () => {
   const shown = all.filter(
     (compute) =>
       (gone || compute.state !== 'terminated') &&
-      `${compute.name} ${compute.id} ${compute.state} ${compute.image_name}`.includes(wanted),
+      `${compute.name} ${compute.id} ${compute.state} ${compute.image_name}`
+        .toLowerCase()
+        .includes(wanted.trim().toLowerCase()),
   )
 
   return (

@@ -28,7 +28,9 @@ export const TerminalPanel = ({
   const link = useRef<Link>(null)
   const screen = useRef<Screen>(null)
   const [status, setStatus] = useState<TerminalStatus>({ state: 'connecting', attempt: 0 })
+  const wakeButton = useRef<HTMLButtonElement>(null)
   const running = compute.state === 'running'
+  const asleep = compute.state === 'hibernated'
 
   useEffect(() => {
     const opened = openScreen(element.current!, onLeave)
@@ -50,7 +52,16 @@ export const TerminalPanel = ({
     screen.current?.xterm.focus()
   }, [running, compute.generation])
 
-  const veil = veilOf(compute, userId, status, actions, () => link.current?.connect())
+  // What had the focus is gone or inert by now; the button takes it once it can be pressed.
+  useEffect(() => {
+    const focused = document.activeElement
+    const lost = focused === null || focused === document.body || focused.closest('[inert]')
+    if (asleep && !actions.busy && lost) wakeButton.current?.focus()
+  }, [asleep, actions.busy])
+
+  const veil = veilOf(compute, userId, status, { ...actions, wakeButton }, () =>
+    link.current?.connect(),
+  )
   return (
     <section className="terminal card" aria-label="Terminal">
       <div className="terminal-frame" inert={veil !== undefined}>
@@ -80,7 +91,12 @@ const veilOf = (
   compute: Compute,
   userId: string,
   status: TerminalStatus,
-  actions: { wake: () => void; retry: () => void; busy: boolean },
+  actions: {
+    wake: () => void
+    retry: () => void
+    busy: boolean
+    wakeButton: RefObject<HTMLButtonElement | null>
+  },
   connect: () => void,
 ): ReactNode | undefined => {
   const { state, reason, problem } = compute
@@ -90,7 +106,12 @@ const veilOf = (
         <Moon />
         <h2>Asleep</h2>
         <p>It sleeps because {whySentence(compute, userId)}. Every file is in place.</p>
-        <button className="primary" onClick={actions.wake} disabled={actions.busy} autoFocus>
+        <button
+          className="primary"
+          onClick={actions.wake}
+          disabled={actions.busy}
+          ref={actions.wakeButton}
+        >
           {actions.busy ? 'Waking …' : 'Wake'}
         </button>
       </>
