@@ -92,6 +92,7 @@ interface SchemaError {
     additionalProperties?: string[]
     requiredProperties?: string[]
     pattern?: string | RegExp
+    allowedValues?: readonly unknown[]
   }
 }
 
@@ -118,10 +119,13 @@ const describeValidation = (error: FastifyError, request: FastifyRequest): Probl
   return { ...named('Invalid', detail), ...(field === '' ? {} : { field }) }
 }
 
-const reasonOf = (error: SchemaError | undefined): string =>
-  error?.params.pattern === NAME_PATTERN
-    ? 'must be without control characters and line breaks'
-    : (error?.message ?? 'is wrong')
+const reasonOf = (error: SchemaError | undefined): string => {
+  const { pattern, allowedValues } = error?.params ?? {}
+  if (pattern === NAME_PATTERN) return 'must be without control characters and line breaks'
+  return allowedValues === undefined
+    ? (error?.message ?? 'is wrong')
+    : `must be one of ${allowedValues.join(', ')}`
+}
 
 const clientCode = (status: number): FailureName => {
   if (status === 401) return 'Unauthenticated'
