@@ -36,12 +36,16 @@ export const describeFailure = (error: unknown): Failure => {
     return {
       exitCode: exitCodeOf(error),
       code: error.code,
-      message: error.field === undefined ? error.message : `${error.field}: ${error.message}`,
+      message: named(error),
       hint: hintOf(error),
     }
   const message = error instanceof Error ? error.message : String(error)
   return { exitCode: EXIT.failure, code: 'failure', message, hint: undefined }
 }
+
+/** Many messages begin with what is wrong; that is enough of its name. */
+const named = ({ field, message }: Problem): string =>
+  field === undefined || message.startsWith(`${field} `) ? message : `${field}: ${message}`
 
 const exitCodeOf = ({ status }: Problem): number => {
   if (status === 401) return EXIT.notLoggedIn

@@ -25,6 +25,15 @@ describe('a compute is found', () => {
     expect(pick(computes, 'oth').id).toBe('web3')
     expect(pick(computes, 'abc').id).toBe('abc1')
   })
+  it('and of two with one name it asks for the id, not for more of the name', () => {
+    const twins = [
+      { id: 'abc1', name: 'web' },
+      { id: 'abd2', name: 'web' },
+    ] as Compute[]
+    expect(() => pick(twins, 'web')).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('give the id') as string }),
+    )
+  })
   it('or the ambiguity is an error of use, and absence is not found', () => {
     expect(failure('ab')).toBe(EXIT.usage)
     expect(failure('we')).toBe(EXIT.usage)

@@ -39,7 +39,9 @@ export const pick = (computes: readonly Compute[], reference: string): Compute =
     throw new CliError(
       EXIT.usage,
       `"${reference}" could be any of ${matches.length} computes:\n${matches.map(({ id, name }) => `  ${id}  ${shown(name)}`).join('\n')}`,
-      'Give more of the name, or the id.',
+      new Set(matches.map(({ name }) => name)).size === 1
+        ? 'They have the same name: give the id, or its beginning.'
+        : 'Give more of the name, or the id.',
     )
   return only
 }

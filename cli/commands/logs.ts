@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import type { LifeEvent, Page } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { print, shown, styled, styledState, tell } from '../output.ts'
@@ -9,7 +9,7 @@ export const addLogsCommand = (program: Command): void => {
     .description('show what happened to a compute, or to all of yours')
     .argument('[compute]')
     .option('-f, --follow', 'go on as it happens')
-    .option('-n, --number <count>', 'how many of the latest; default 50', Number)
+    .option('-n, --number <count>', 'how many of the latest; default 50', count)
     .option('--all', 'from the beginning, not only the latest')
     .action(
       async (
@@ -54,6 +54,13 @@ export const addLogsCommand = (program: Command): void => {
 
 const LATEST = 50
 const PAGE = 1000
+
+const count = (text: string): number => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > PAGE)
+    throw new InvalidArgumentError(`Give a number from 1 to ${PAGE}; --all shows everything.`)
+  return value
+}
 
 const line = (event: LifeEvent, named: boolean): string =>
   [
