@@ -32,9 +32,9 @@ export const greeting = (facts: Greeting): string => {
     '  Three things to try:',
     `    1. Open ${facts.apiOrigin}, log in, make a compute and type into its terminal.`,
     `    2. npm run demo   the whole life of a compute, in one minute.`,
-    `    3. npx dormouse --help   the same from the shell.`,
+    `    3. npx dormouse login   then create, shell, exec: the same from the shell; --help has the rest.`,
     '',
-    '  Ctrl-C saves every compute and stops.',
+    '  Ctrl-C saves every compute and stops the platform; computes that are up stay up.',
     '',
   ].join('\n')
 }

@@ -128,6 +128,7 @@ describe('npm start', () => {
     expect(await running.ended).toBe(0)
     expect(running.output()).toContain('save')
     expect(running.output()).not.toContain('was not saved')
+    expect(running.output()).toContain('1 compute runs on without it')
     expect(runningParts(home).size).toBe(0)
     expect(await listenerOn(Number(new URL(apiUrl).port))).toBeUndefined()
   })

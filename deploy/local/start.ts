@@ -42,6 +42,7 @@ const main = async (): Promise<void> => {
   const recordDir = path.join(home, 'processes')
   let processes: Processes | undefined
   const undo: (() => Promise<void>)[] = []
+  const left = { computesUp: 0 }
   const stopAsked = listenForStop({
     onAgain() {
       board.note('  Ended at once; running computes go on and are adopted at the next start.')
@@ -64,7 +65,7 @@ const main = async (): Promise<void> => {
     })
     const supervised = processes
     undo.push(() => board.during('servers stop', () => supervised.stopAll()))
-    const stack = await stopAsked.race(bringUp(home, processes, board, undo))
+    const stack = await stopAsked.race(bringUp(home, processes, board, undo, left))
     undo.push(writeStackFile(home, stack))
     board.note(greeting({ ...stack, home, seconds: (Date.now() - startedAt) / 1000 }))
     await stopAsked.promise
@@ -77,7 +78,7 @@ const main = async (): Promise<void> => {
     board.close()
     release()
   }
-  board.note('  Stopped.')
+  board.note(`  Stopped.${goingOn(left.computesUp)}`)
   // A download or a build that was under way is of no more use.
   process.exit(0)
 }
@@ -87,6 +88,7 @@ const bringUp = async (
   processes: Processes,
   board: Board,
   undo: (() => Promise<void>)[],
+  left: { computesUp: number },
 ) => {
   const secrets = secretsOf(home)
   const { ports, moved } = await choosePorts(WISHES, process.env)
@@ -119,7 +121,11 @@ const bringUp = async (
   await first
   await services.startOthers()
   undo.push(() => board.during('workers stop', () => services.stopWorkers()))
-  undo.push(() => board.during('save', (say) => saveComputes(env, board, say)))
+  undo.push(() =>
+    board.during('save', async (say) => {
+      left.computesUp = await saveComputes(env, board, say)
+    }),
+  )
   undo.push(() => board.during('doors close', () => services.stopDoors()))
   return {
     apiOrigin: env['DORMOUSE_API_ORIGIN'] ?? '',
@@ -152,11 +158,19 @@ const noteFirstLogin = (home: string, login: FirstLogin): boolean => {
   return true
 }
 
+/** Stopping the platform stops no compute: who wants the machine for themselves must know. */
+const goingOn = (computes: number): string => {
+  if (computes === 0) return ''
+  const what = computes === 1 ? '1 compute runs' : `${computes} computes run`
+  return ` ${what} on without it; the next start takes ${computes === 1 ? 'it' : 'them'} up.`
+}
+
+/** Answers how many computes are up. */
 const saveComputes = async (
   env: Readonly<Record<string, string | undefined>>,
   board: Board,
   say: (text: string) => void,
-): Promise<void> => {
+): Promise<number> => {
   const report = await saveAll({
     env,
     databaseUrl: env['DATABASE_URL'] ?? '',
@@ -167,6 +181,7 @@ const saveComputes = async (
     board.note(
       `  ! ${computeId} was not saved (${why}); it lives on and is adopted at the next start`,
     )
+  return report.saved + report.unsaved.length
 }
 
 const EXPECTED = [AlreadyRunning, ClusterUnfit, NotReady, PartMissing, PartsMissing, PortInUse]
