@@ -5,8 +5,8 @@ import { connect } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { makeCertificate } from './certificate.ts'
 import { CLOSE_HIBERNATED, CLOSE_RESTARTING, type Hello } from './protocol.ts'
-import { StartedSidekick } from './started/sidekick.ts'
-import { TerminalTestClient } from './started/terminal-client.ts'
+import { StartedSidekick } from './testing/sidekick.ts'
+import { TerminalTestClient } from './testing/terminal-client.ts'
 
 let sidekick: StartedSidekick
 afterEach(() => sidekick?.stop())

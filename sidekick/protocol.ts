@@ -131,7 +131,7 @@ export interface FreezeRequest {
   readonly onlyIfIdleForMs?: number
 }
 
-/** The first entry of a delta's archive: the paths it removes. */
+/** The first entry of a delta’s archive: the paths it removes, as removals.ts writes and reads them. */
 export const ARCHIVE_REMOVED_LIST = '.dormouse/delta.json'
 /** 8 MiB: more than archives ever use, and all that a hostile frame may make a reader allocate. */
 export const ARCHIVE_WINDOW_LOG = 23

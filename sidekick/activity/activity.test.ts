@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ActivityStatus, CommandInfo } from '../protocol.ts'
-import { StartedSidekick } from '../started/sidekick.ts'
-import { TerminalTestClient } from '../started/terminal-client.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
+import { TerminalTestClient } from '../testing/terminal-client.ts'
 import { Activity } from './activity.ts'
 
 const wait = (ms: number) => new Promise((done) => setTimeout(done, ms))

@@ -1,7 +1,7 @@
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CommandInfo } from '../protocol.ts'
-import { StartedSidekick } from '../started/sidekick.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
 
 let sidekick: StartedSidekick
 beforeAll(async () => {

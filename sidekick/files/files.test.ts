@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FileEntry } from '../protocol.ts'
-import { StartedSidekick } from '../started/sidekick.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
 
 let sidekick: StartedSidekick
 /** A folder outside every tree. */

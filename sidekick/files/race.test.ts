@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, writeFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { StartedSidekick } from '../started/sidekick.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
 
 const PATIENCE_MS = 60_000
 const RACE_MS = 11_000

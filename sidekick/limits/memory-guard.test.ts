@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { ProcessInfo } from '../processes.ts'
 import type { ActivityStatus } from '../protocol.ts'
-import { StartedSidekick } from '../started/sidekick.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
 import { victimOf } from './memory-guard.ts'
 
 const MIB = 1024 * 1024

@@ -4,7 +4,7 @@ import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { WebSocket } from 'ws'
 import type { ActivityStatus, PortInfo } from '../protocol.ts'
-import { StartedSidekick } from '../started/sidekick.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
 
 /** A user's server: echoes what it was sent, streams events, speaks WebSocket by hand. */
 const APP = String.raw`

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { StartedSidekick } from '../started/sidekick.ts'
-import { TerminalTestClient } from '../started/terminal-client.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
+import { TerminalTestClient } from '../testing/terminal-client.ts'
 
 const MIB = 1024 * 1024
 

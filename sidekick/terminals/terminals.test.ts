@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { StartedSidekick } from '../started/sidekick.ts'
-import { TerminalTestClient } from '../started/terminal-client.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
+import { TerminalTestClient } from '../testing/terminal-client.ts'
 
 let sidekick: StartedSidekick
 beforeAll(async () => {

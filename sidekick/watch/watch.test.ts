@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { WebSocket } from 'ws'
 import type { WatchMessage } from '../protocol.ts'
-import { StartedSidekick } from '../started/sidekick.ts'
+import { StartedSidekick } from '../testing/sidekick.ts'
 import { Flood } from './flood.ts'
 
 let sidekick: StartedSidekick

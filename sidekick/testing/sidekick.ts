@@ -24,8 +24,8 @@ import {
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 
 const ROOT = resolve(import.meta.dirname, '../..')
-export const COMPUTE = 'c0mputeforthesetests'
-export const GENERATION = 3
+const COMPUTE = 'c0mputeforthesetests'
+const GENERATION = 3
 
 export interface Answer {
   readonly status: number
@@ -45,7 +45,7 @@ export interface Ask {
 let built: Promise<string> | undefined
 
 /** Builds what is not built of these sources yet, or takes DORMOUSE_SIDEKICK_DIR. */
-export const builtSidekick = (): Promise<string> =>
+const builtSidekick = (): Promise<string> =>
   (built ??= (async () => {
     const given = process.env['DORMOUSE_SIDEKICK_DIR']
     if (given) return given
