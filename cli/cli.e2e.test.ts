@@ -41,6 +41,10 @@ describe('dormouse, the command', () => {
   const json = async (...args: readonly string[]) =>
     JSON.parse((await dormouse(['--json', ...args])).out) as Record<string, string>
 
+  it('says its version', async () => {
+    expect(await dormouse(['--version'])).toEqual({ out: '0.1.0\n', err: '', code: 0 })
+  })
+
   it('says what to do when nobody is logged in, with code 3', async () => {
     const { code, err } = await dormouse(['ls'])
     expect(code).toBe(3)
@@ -56,7 +60,9 @@ describe('dormouse, the command', () => {
 
   it('logs in and keeps the session where only its owner reads it', async () => {
     const login = ['login', '--api', stack.apiUrl, '--email', stack.email, '--password-stdin']
-    expect((await dormouse(login, 'wrong')).code).toBe(3)
+    const wrong = await dormouse(login, 'wrong')
+    expect(wrong).toMatchObject({ code: 3, err: expect.stringContaining('password is wrong') })
+    expect(wrong.err).not.toContain('dormouse login')
     expect(await dormouse(login, `${stack.password}\n`)).toMatchObject({ code: 0 })
     const file = path.join(home, 'dormouse/credentials.json')
     expect((await stat(file)).mode & 0o777).toBe(0o600)
@@ -75,6 +81,9 @@ describe('dormouse, the command', () => {
     expect(made).toMatchObject({ code: 0 })
     expect(made.out).toMatch(/^[a-z][a-z0-9]{19} {2}work {2}running\n$/)
     expect((await dormouse(['ls'])).out).toMatch(/^NAME +STATE .*\nwork +running /)
+    expect((await dormouse(['create', '--tier', 'huge'])).err).toBe(
+      'Error: tier must be one of tiny, basic, standard, premium\n',
+    )
     expect(await json('ls')).toMatchObject([{ name: 'work', state: 'running' }])
   })
 

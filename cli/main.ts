@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addComputeCommands } from './commands/create.ts'
 import { addCopyCommand } from './commands/copy.ts'
@@ -14,8 +15,14 @@ import { describeFailure, EXIT } from './exit-codes.ts'
 import type { GlobalOptions } from './session.ts'
 import { printJson, styled, tell } from './output.ts'
 
+// As far from cli/main.ts as from dist/cli.js.
+const { version } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+) as { version: string }
+
 const program = new Command('dormouse')
   .description('Computes that sleep: create them, work in them, let them rest')
+  .version(version)
   .enablePositionalOptions()
   .showHelpAfterError('Run with --help to see what is possible.')
   .addHelpText(

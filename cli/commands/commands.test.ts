@@ -112,6 +112,14 @@ describe('a command', () => {
     expect(asked.filter((line) => line.includes('/fork'))).toEqual([])
   })
 
+  it('that runs a program says where its own options stand, instead of looking for such a program', async () => {
+    await expect(dormouse('exec', ID, '--timeout', '1s', 'make')).rejects.toMatchObject({
+      exitCode: 2,
+      hint: expect.stringContaining(`dormouse exec --timeout … ${ID}`),
+    })
+    expect(asked).toEqual([])
+  })
+
   it('that logs out says so in JSON where that was asked for', async () => {
     await dormouse('logout')
     expect(JSON.parse(out)).toEqual({ loggedOut: true })

@@ -4,6 +4,7 @@ import type { Client } from '../../sdk/client.ts'
 import { isProblem } from '../../sdk/problem.ts'
 import type { ExecExit } from '../../sdk/exec.ts'
 import { contextOf } from '../context.ts'
+import { CliError, EXIT } from '../exit-codes.ts'
 import { printJson, tell } from '../output.ts'
 import { takeAllTime } from '../patience.ts'
 import { seconds, variable } from './create.ts'
@@ -26,6 +27,13 @@ export const addExecCommand = (program: Command): void => {
     .passThroughOptions()
     .action(
       async (reference: string, argv: readonly string[], options: Options, command: Command) => {
+        // No program is meant by that; one whose name begins so stands after `--`.
+        if (argv[0] !== '--' && argv[0]?.startsWith('-'))
+          throw new CliError(
+            EXIT.usage,
+            `${argv[0]} stands where the command should.`,
+            `Options of exec stand before the compute: dormouse exec ${argv[0]} … ${reference} …`,
+          )
         await takeAllTime()
         const context = await contextOf(command)
         const { compute, client } = await context.compute(reference)

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { openClient } from '../../sdk/client.ts'
 import { noAuth } from '../../sdk/http.ts'
+import { isProblem } from '../../sdk/problem.ts'
 import { removeCredentials, writeCredentials } from '../credentials.ts'
+import { CliError, EXIT } from '../exit-codes.ts'
 import { print, printJson } from '../output.ts'
 import { ask, askSecret, secretFromStdin } from '../prompt.ts'
 import { apiUrlOf, tokensOf, type GlobalOptions } from '../session.ts'
@@ -22,7 +24,9 @@ export const addLoginCommands = (program: Command): void => {
         ? await secretFromStdin()
         : await askSecret('Password: ')
       const client = openClient({ apiOrigin: apiUrl, gatewayOrigin: apiUrl, auth: noAuth })
-      const session = await client.login(email, password)
+      const session = await client.login(email, password).catch((error: unknown) => {
+        throw isProblem(error) && error.status === 401 ? refused(error.message) : error
+      })
       await writeCredentials({ apiUrl, email, ...tokensOf(session) })
       if (options.json) printJson({ apiUrl, user: session.user })
       else print(`Logged in to ${apiUrl} as ${session.user.email}.`)
@@ -36,3 +40,11 @@ export const addLoginCommands = (program: Command): void => {
       else print('Logged out.')
     })
 }
+
+/** Who has just tried to log in is not told to log in. */
+const refused = (message: string): CliError =>
+  new CliError(
+    EXIT.notLoggedIn,
+    message,
+    'The first login of a platform started by `npm start` is in first-login.txt of its state folder.',
+  )
