@@ -87,7 +87,7 @@ const WORDS: Readonly<Record<ComputeRecord['reason'], string>> = {
   evicted: 'its node evicted it',
   node_lost: 'its node went away; restored from the last checkpoint',
   recovered: 'it was adopted again after its workflow was gone',
-  called_off: 'an automatic hibernation met activity',
+  called_off: 'its hibernation was called off; its events say by what',
   save_failed: 'its filesystem could not be saved, so it stays up',
   provision_failed: 'its sandbox did not start',
   restore_failed: 'its filesystem could not be restored',
