@@ -101,7 +101,12 @@ export const CreateDialog = ({ onClose }: { readonly onClose: () => void }) => {
             Network
             <select name="network" defaultValue="shared">
               <option value="shared">
-                {standard === HOST ? 'shared with this machine' : 'what the platform allows'}
+                {/* Until the list is there nobody knows with what. */}
+                {standard === undefined
+                  ? 'shared'
+                  : standard === HOST
+                    ? 'shared with this machine'
+                    : 'what the platform allows'}
               </option>
               <option value="none">none</option>
             </select>
