@@ -15,7 +15,7 @@ import {
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
 import { applySchedule, note } from './effects.ts'
 import { failure, problemOf } from './failures.ts'
-import { follows, target, viewOf, type Life } from './life.ts'
+import { follows, forgetRetry, target, viewOf, type Life } from './life.ts'
 import { isComingUp, isSettled, judgeLifetime, type Verdict } from './lifecycle.ts'
 import { admit, judgeQueued, underWay } from './queue.ts'
 import { isFailureName } from '../errors.ts'
@@ -151,14 +151,6 @@ const extend = async (life: Life, args: CommandArgs['extend']): Promise<ComputeV
   }
   await note({ ...target(life), type: 'extended', cause, detail })
   return view
-}
-
-/** Someone wants it up: a hibernation that could not be saved is not tried again behind their back. */
-const forgetRetry = (life: Life): void => {
-  if (life.memory.clock === undefined) return
-  const { retry: _, ...clock } = life.memory.clock
-  life.memory.clock = clock
-  life.rearm = true
 }
 
 const observe = (life: Life, seen: Observation): void => {

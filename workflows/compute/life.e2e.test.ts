@@ -141,8 +141,26 @@ test('waking a compute whose hibernation failed ends the retries', async () => {
   t.world.fail('save', 'SaveFailed', 1, input.computeId)
   await expect(t.ask(input, 'hibernate')).rejects.toMatchObject({ name: 'SaveFailed' })
   expect((await t.ask(input, 'wake')).state).toBe('running')
-  await new Promise((resolve) => setTimeout(resolve, 800))
+  await new Promise((resolve) => setTimeout(resolve, 2_500))
   expect(t.world.row(input.computeId).state).toBe('running')
+})
+
+test('a wake that waited behind a hibernation that failed ends the retries', async () => {
+  const input = await t.up({ backOffMs: 400 })
+  const id = input.computeId
+  t.world.fail('save', 'SaveFailed', 1, id)
+  const release = t.world.hold('save', id)
+  const asleep = t.ask(input, 'hibernate')
+  const refused = expect(asleep).rejects.toMatchObject({ name: 'SaveFailed' })
+  await t.until(input, 'hibernating')
+  const awake = t.ask(input, 'wake')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  release()
+  await refused
+  expect((await awake).state).toBe('running')
+  await new Promise((resolve) => setTimeout(resolve, 2_500))
+  expect(t.world.row(id).state).toBe('running')
+  await keepHistories('wake-behind-failed-save', input, await t.histories(input))
 })
 
 test('hibernate, then wake, however fast they follow each other, ends awake', async () => {

@@ -103,7 +103,7 @@ export const begin = (input: ComputeInput): Life => {
 }
 
 /** False for a run that began on a plot before that one. */
-export const follows = ({ plot }: Pick<Life, 'plot'>, since: 2 | 3): boolean => plot >= since
+export const follows = ({ plot }: Pick<Life, 'plot'>, since: 2 | 3 | 4): boolean => plot >= since
 
 /** What the search attributes say of a state; the same text is not written twice. */
 export const shownAs = ({ state, since }: Pick<ComputeMemory, 'state' | 'since'>): string =>
@@ -154,6 +154,16 @@ export const askIdleIn = (life: Life, waitMs: number): void => {
   if (memory.clock === undefined) return
   const { idleCheckAtMs: _, ...clock } = memory.clock
   memory.clock = isIdleOff(life) ? clock : { ...clock, idleCheckAtMs: Date.now() + waitMs }
+}
+
+/** Someone wants it up: a hibernation that could not be saved is not tried again behind their back. */
+export const forgetRetry = (life: Life): void => {
+  if (life.memory.clock === undefined) return
+  // A move to another place is not against it, and its place goes away all the same.
+  if (follows(life, 4) && life.memory.clock.retry?.cause.reason === 'drain') return
+  const { retry: _, ...clock } = life.memory.clock
+  life.memory.clock = clock
+  life.rearm = true
 }
 
 export const isIdleOff = (life: Life): boolean => follows(life, 3) && life.memory.idleTimeoutMs <= 0

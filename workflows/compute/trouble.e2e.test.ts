@@ -124,6 +124,37 @@ test('a draining node moves the compute with its files', async () => {
   await keepHistories('drained', input, await t.histories(input))
 })
 
+test('a drained compute that someone wants asleep meanwhile stays asleep', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  t.world.write(id, 'a')
+  const release = t.world.hold('save', id)
+  await t.doors.observed(id, { generation: 1, what: 'draining', reason: 'drain' })
+  await t.until(input, 'hibernating')
+  const asleep = t.ask(input, 'hibernate')
+  await sleep(200)
+  release()
+  expect((await asleep).state).toBe('hibernated')
+  await sleep(500)
+  expect(t.world.row(id)).toMatchObject({ state: 'hibernated', generation: 1 })
+  expect(t.world.snapshotFiles(id)).toEqual(['a'])
+  await keepHistories('drained-and-wanted-asleep', input, await t.histories(input))
+})
+
+test('a wake does not end the move of a compute whose place goes away', async () => {
+  const input = await t.up({ backOffMs: 400 })
+  const id = input.computeId
+  t.world.write(id, 'a')
+  t.world.fail('save', 'SaveFailed', 1, id)
+  await t.doors.observed(id, { generation: 1, what: 'draining', reason: 'drain' })
+  await expect.poll(() => t.world.row(id).problem?.code, PATIENT).toBe('SaveFailed')
+  expect((await t.ask(input, 'wake')).state).toBe('running')
+  await expect
+    .poll(() => t.world.row(id), { timeout: 10_000 })
+    .toMatchObject({ state: 'running', generation: 2 })
+  expect(t.world.files(id)).toEqual(['a'])
+})
+
 test('a drain that cannot save at first still moves the compute', async () => {
   const input = await t.up()
   const id = input.computeId

@@ -3,7 +3,7 @@ import type { SaveOutcome } from '../../../activities/contract.ts'
 import type { Cause, ComputeProblem, Wish } from '../contract.ts'
 import { note, record, save, stop } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
-import { askIdleIn, isIdleOff, move, settleServing, target, type Life } from '../life.ts'
+import { askIdleIn, follows, isIdleOff, move, settleServing, target, type Life } from '../life.ts'
 import type { Entry } from '../queue.ts'
 import { announcedEnd, backOff, failureBackOff } from '../timers.ts'
 import { untilDeleted } from '../wait.ts'
@@ -67,9 +67,11 @@ const fallAsleep = async (
   memory.saveFailures = 0
   memory.losses = 0
   life.activity = null
+  // Its place goes away, not its use: it starts again elsewhere, unless someone meanwhile wanted it asleep.
+  const isWanted = follows(life, 4) && (life.serving?.tickets.length ?? 0) > 0
   settleServing(life, { ok: true })
-  // Its place goes away, not its use: it starts again elsewhere.
-  if (cause.reason === 'drain') life.queue.push({ wish: { kind: 'wake', cause }, tickets: [] })
+  if (cause.reason === 'drain' && !isWanted)
+    life.queue.push({ wish: { kind: 'wake', cause }, tickets: [] })
   life.renew = true
 }
 

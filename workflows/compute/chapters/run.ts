@@ -4,7 +4,7 @@ import type { Cause, Wish } from '../contract.ts'
 import { showDetails, showSearchable } from '../display.ts'
 import { announce, probe } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
-import { askIdleIn, follows, isIdleOff, settle, target, type Life } from '../life.ts'
+import { askIdleIn, follows, forgetRetry, isIdleOff, settle, target, type Life } from '../life.ts'
 import { takeNext, type Entry } from '../queue.ts'
 import { renewIfWanted } from '../renew.ts'
 import { announcedEnd, backOff, nextTimer, rearmIdle, type NextTimer } from '../timers.ts'
@@ -51,6 +51,9 @@ const serve = async (life: Life, entry: Entry, wish: Wish): Promise<void> => {
       life.lookAgain = true
       return
     case 'wake':
+      // It waited behind a hibernation that could not be saved.
+      if (follows(life, 4)) forgetRetry(life)
+      return settle(life, entry, { ok: true })
     case 'retry':
     case 'delete':
       return settle(life, entry, { ok: true })
