@@ -64,7 +64,7 @@ const rows = async (
     .executeTakeFirstOrThrow()
   const client = await temporalClient(env)
   const doors = computeDoors(client, taskQueues(env).control)
-  await forEachAtOnce(count, 10, async (n) => {
+  await forEachAtOnce(count, 20, async (n) => {
     const filesystemId = newId()
     await db
       .insertInto('filesystems')
@@ -89,8 +89,8 @@ const rows = async (
       .executeTakeFirstOrThrow()
     if (state === 'running') await shareSandbox(stack, like, row.id)
     await doors.adopt(computeInput(row, timings(env), { reason: 'user', actor: 'bench' }, true))
-    // A worker that has much to do answers late.
-    while ((await doors.view(row.id).catch(() => undefined))?.state !== state) await sleep(50)
+    // A worker that has much to do answers late, and the later the more it is asked.
+    while ((await doors.view(row.id).catch(() => undefined))?.state !== state) await sleep(1_000)
   })
   await client.connection.close()
 }
