@@ -121,7 +121,7 @@ export interface ControlActivities {
       detail?: Record<string, unknown>
     },
   ): Promise<{ readonly disposable: boolean }>
-  /** Appends an event without changing the state, e.g. `announced`, `extended`, `save_failed`. */
+  /** Appends an event without changing the state, e.g. `announced`, `extended`, `save_failed`, `commit_failed`. */
   note(
     input: Target & { type: string; cause: Cause; detail: Record<string, unknown> },
   ): Promise<void>

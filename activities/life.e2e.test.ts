@@ -252,6 +252,24 @@ describe('a compute on real ground', () => {
     await insertPendingImage(ground.db, { ...pending, imageId: newId() })
   })
 
+  it('whose commit failed, says so in the image, whose name is free again', async () => {
+    const target = await ground.started()
+    const compute = await requireCompute(ground.db, target.computeId)
+    const pending = { imageId: newId(), compute, ownerId: compute.owner_id, name: 'unmade' }
+    await insertPendingImage(ground.db, pending)
+    const again = { ...pending, imageId: newId() }
+    await expect(insertPendingImage(ground.db, again)).rejects.toMatchObject({ name: 'Invalid' })
+    const problem = { code: 'StoreUnavailable', message: 'away', retryable: true, at: 'now' }
+    const detail = { imageId: pending.imageId, problem }
+    await ground.control.note({ ...target, type: 'commit_failed', cause, detail })
+    expect(await findImageRow(ground.db, pending.imageId)).toMatchObject({
+      state: 'failed',
+      problem: { code: 'StoreUnavailable' },
+    })
+    await insertPendingImage(ground.db, again)
+    expect(await findImageRow(ground.db, again.imageId)).toMatchObject({ state: 'pending' })
+  })
+
   it('hibernated, is saved and stopped in one step', async () => {
     const id = await ground.newCompute()
     await up(id, 1)

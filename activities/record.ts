@@ -3,6 +3,7 @@ import { requireCompute, transition, type ComputeRow } from '../records/computes
 import type { Db } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
 import { findFilesystem } from '../records/filesystems.ts'
+import { failPendingImage } from '../records/images.ts'
 import { endsWithCompute } from '../records/trash.ts'
 import type { ControlActivities } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
@@ -21,7 +22,10 @@ const isDisposable = async (db: Db, row: ComputeRow): Promise<boolean> => {
   return filesystem !== undefined && endsWithCompute(db, filesystem, row.id)
 }
 
-/** An event that changes no state. What `extended` says is also kept in the row, where it is shown. */
+/**
+ * An event that changes no state. What `extended` says is also kept in the row, where it is shown, and
+ * what `commit_failed` says in that of the image, which nothing will fill any more.
+ */
 export const createNote =
   ({ db }: Pick<ControlDeps, 'db'>): ControlActivities['note'] =>
   async ({ computeId, generation, type, cause, detail }) => {
@@ -41,6 +45,8 @@ export const createNote =
           .where('id', '=', computeId)
           .execute()
       }
+      if (type === 'commit_failed')
+        await failPendingImage(tx, String(detail['imageId']), detail['problem'])
       await appendEvent(tx, {
         groupId: row.group_id,
         computeId,

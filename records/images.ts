@@ -84,8 +84,8 @@ export const insertRegistryImage = async (
 }
 
 /**
- * The row a commit fills: state `pending` until the worker has the layer. Errors: Invalid when the group
- * has an image of that name.
+ * The row a commit fills: state `pending` until the worker has the layer. Takes the place of one of that
+ * name that failed. Errors: Invalid when the group has an image of that name.
  */
 export const insertPendingImage = async (
   db: Queryable,
@@ -101,6 +101,13 @@ export const insertPendingImage = async (
     .select('base')
     .where('id', '=', image.compute.image_id)
     .executeTakeFirstOrThrow()
+  await db
+    .updateTable('images')
+    .set({ state: 'deleted' })
+    .where('group_id', '=', image.compute.group_id)
+    .where('name', '=', image.name)
+    .where('state', '=', 'failed')
+    .execute()
   const made = await db
     .insertInto('images')
     .values({
@@ -142,6 +149,24 @@ export const deleteImage = async (tx: Queryable, imageId: string): Promise<void>
 }
 
 /** Forgets a row that no commit filled. */
-export const dropPendingImage = async (db: Queryable, imageId: string): Promise<void> => {
-  await db.deleteFrom('images').where('id', '=', imageId).where('state', '=', 'pending').execute()
+export const dropUnmadeImage = async (db: Queryable, imageId: string): Promise<void> => {
+  await db
+    .deleteFrom('images')
+    .where('id', '=', imageId)
+    .where('state', 'in', ['pending', 'failed'])
+    .execute()
+}
+
+/** The row stays, for those who wait for the image; its name is free for the next commit. */
+export const failPendingImage = async (
+  db: Queryable,
+  imageId: string,
+  problem: unknown,
+): Promise<void> => {
+  await db
+    .updateTable('images')
+    .set({ state: 'failed', problem: JSON.stringify(problem) })
+    .where('id', '=', imageId)
+    .where('state', '=', 'pending')
+    .execute()
 }

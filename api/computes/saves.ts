@@ -1,7 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox'
 import { imageJson, ImageSchema } from '../images/schema.ts'
 import { newId } from '../../records/ids.ts'
-import { dropPendingImage, insertPendingImage } from '../../records/images.ts'
+import { dropUnmadeImage, insertPendingImage } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { caller } from '../policy.ts'
@@ -80,7 +80,7 @@ export const registerSaves = (app: App, deps: AppDeps): void => {
         async (error: unknown) => {
           // Refused or failed: nothing will ever fill it. Not answered: the workflow may still be at it.
           if (error instanceof DormouseError && error.name !== 'Unavailable')
-            await dropPendingImage(db, imageId)
+            await dropUnmadeImage(db, imageId)
           throw error
         },
       )

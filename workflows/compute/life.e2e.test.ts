@@ -218,6 +218,24 @@ test('checkpoint and commit leave it running; both are refused while it sleeps',
   await keepHistories('checkpoint-commit', input, await t.histories(input))
 })
 
+test('a commit that fails is told, and is an event for those who no longer wait', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  t.world.fail('commitImage', 'ImageNotFound', 1, id)
+  const args = { cause: USER, imageId: 'image-2' }
+  await expect(t.doors.command(input, 'commit', args, { waitMs: 10_000 })).rejects.toMatchObject({
+    name: 'ImageNotFound',
+  })
+  await expect
+    .poll(
+      () => t.world.events.get(id)?.find(({ type }) => type === 'commit_failed')?.detail,
+      PATIENT,
+    )
+    .toMatchObject({ imageId: 'image-2', problem: { code: 'ImageNotFound' } })
+  expect(t.world.row(id).state).toBe('running')
+  await keepHistories('commit-failed', input, await t.histories(input))
+})
+
 test('the same updateId is the same command', async () => {
   const input = await t.up()
   t.world.write(input.computeId, 'a')

@@ -74,6 +74,8 @@ export const commit = async (
       code: isFailureName(problem.code) ? problem.code : 'Unavailable',
       message: problem.message,
     })
+    if (follows(life, 4))
+      await note({ ...target(life), type: 'commit_failed', cause, detail: { imageId, problem } })
   }
 }
 
