@@ -6,6 +6,7 @@ import {
   openSync,
   readlinkSync,
   readSync,
+  realpathSync,
 } from 'node:fs'
 import type { Pack } from 'tar-stream'
 import { errno } from '../errors.ts'
@@ -89,6 +90,8 @@ const putFile = async (
     const stat = fstatSync(fd, { bigint: true })
     const now = entryOf(scanned.path, stat)
     if (now?.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'ENOENT' })
+    if (now.ino !== scanned.ino && !isInPlace(fd, source.roots, scanned.path))
+      throw Object.assign(new Error('behind a link'), { code: 'ENOENT' })
     // A lent read bit is not the file's own mode.
     const entry = { ...now, mode: scanned.mode, attributes }
     const segments = sparseSegments(fd, now.size, Number(stat.blocks))
@@ -99,6 +102,12 @@ const putFile = async (
   } finally {
     closeSync(fd)
   }
+}
+
+/** False when a folder above became a link since the scan: what is behind it is not of this tree. */
+const isInPlace = (fd: number, roots: TreeRoots, path: string): boolean => {
+  const locate = locator({ home: realpathSync(roots.home), env: realpathSync(roots.env) })
+  return locate(path).equals(readlinkSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' }))
 }
 
 /** Null when the file has no hole worth keeping. */

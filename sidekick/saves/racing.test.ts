@@ -104,6 +104,37 @@ test('a folder that is away at its turn, and made again before that of its files
   expect(portrait(to)).toEqual(portrait(from))
 })
 
+test('a file below a folder that becomes a link to elsewhere is left out, not read from there', async () => {
+  const from = makeRoots()
+  const at = (name: string): string => join(from.home, name)
+  const elsewhere = `${from.home} elsewhere`
+  for (const folder of [at('d'), at('e'), elsewhere]) mkdirSync(folder)
+  for (const name of ['d/f', 'e/f']) writeFileSync(at(name), 'of the tree')
+  writeFileSync(join(elsewhere, 'f'), 'of nobody here')
+  await settle()
+  user.before = (path) => {
+    // One is gone behind a link, one took the place of another as an editor's saves do.
+    if (path === 'home/d/f') {
+      renameSync(at('d'), at('moved'))
+      symlinkSync(elsewhere, at('d'))
+    }
+    if (path === 'home/e/f') {
+      writeFileSync(at('new'), 'of the tree, later')
+      renameSync(at('new'), at('e/f'))
+    }
+  }
+  const full = await takeSave(from)
+  const to = makeRoots()
+  await putBack(to, [full.bytes])
+  const lines = portrait(to)
+  expect(lines.filter((line) => line.includes('d/f'))).toEqual([])
+  expect(readFileSync(join(to.home, 'e/f'), 'utf8')).toBe('of the tree, later')
+  user.before = () => {}
+  const delta = await takeSave(from, full.index)
+  await putBack(to, [full.bytes, delta.bytes])
+  expect(portrait(to)).toEqual(portrait(from))
+})
+
 test('a file does not get the content of one that took the other of its two names', async () => {
   const from = makeRoots()
   const at = (name: string): string => join(from.home, name)
