@@ -179,7 +179,16 @@ describe('dormouse, the command', () => {
     expect(await dormouse(['fork', 'work', 'third'])).toMatchObject({ code: 0 })
     expect(await dormouse(['exec', 'third', 'tree/link'])).toMatchObject({ out: 'ran\n' })
     expect(await dormouse(['rm', 'nobody'])).toMatchObject({ code: 4 })
-    expect(await dormouse(['rm', '--purge', 'work', 'second', 'third'])).toMatchObject({ code: 0 })
+    await dormouse(['exec', 'second', 'echo of second > mine'])
+    expect(await dormouse(['rm', 'second'])).toMatchObject({ code: 0 })
+    expect((await dormouse(['trash'])).out).toMatch(/second .* with-ran /)
+    expect(await dormouse(['undelete', 'work'])).toMatchObject({ code: 4 })
+    expect(await dormouse(['undelete', 'second', 'fourth'])).toMatchObject({ code: 0 })
+    expect(await dormouse(['exec', 'fourth', 'ran; cat mine'])).toMatchObject({
+      out: 'ran\nof second\n',
+    })
+    expect((await dormouse(['trash'])).out).toBe('Nothing is in the trash.\n')
+    expect(await dormouse(['rm', '--purge', 'work', 'third', 'fourth'])).toMatchObject({ code: 0 })
     expect((await dormouse(['ls'])).out).toContain('You have no computes')
   })
 })

@@ -10,6 +10,7 @@ import { addLoginCommands } from './commands/login.ts'
 import { addLogsCommand } from './commands/logs.ts'
 import { addOpenCommand } from './commands/open.ts'
 import { addShellCommand } from './commands/shell.ts'
+import { addTrashCommands } from './commands/trash.ts'
 import { addWhyCommand } from './commands/why.ts'
 import { describeFailure, EXIT } from './exit-codes.ts'
 import type { GlobalOptions } from './session.ts'
@@ -45,6 +46,7 @@ addCopyCommand(program)
 addLogsCommand(program)
 addWhyCommand(program)
 addLifeCommands(program)
+addTrashCommands(program)
 addImageCommands(program)
 addOpenCommand(program)
 

@@ -22,7 +22,11 @@ export const resolveCompute = async (client: Client, reference: string): Promise
   return pick(living, reference)
 }
 
-export const pick = (computes: readonly Compute[], reference: string): Compute => {
+export const pick = (
+  computes: readonly Compute[],
+  reference: string,
+  whereToLook = 'List yours with `dormouse ls`.',
+): Compute => {
   const tiers = [
     computes.filter(({ id, name }) => id === reference || name === reference),
     computes.filter(({ id, name }) => id.startsWith(reference) || name.startsWith(reference)),
@@ -30,11 +34,7 @@ export const pick = (computes: readonly Compute[], reference: string): Compute =
   const matches = tiers.find((tier) => tier.length > 0) ?? []
   const [only] = matches
   if (only === undefined)
-    throw new CliError(
-      EXIT.notFound,
-      `No compute is called "${reference}".`,
-      'List yours with `dormouse ls`.',
-    )
+    throw new CliError(EXIT.notFound, `No compute is called "${reference}".`, whereToLook)
   if (matches.length > 1)
     throw new CliError(
       EXIT.usage,

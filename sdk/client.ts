@@ -120,6 +120,11 @@ export const openClient = (options: ClientOptions) => {
         if (options.purge) await api.send('DELETE', `/api/trash/${id}`)
       },
     },
+    /** Filesystems that go for good after their days here. */
+    trash: {
+      list: () => api.json<Page<Filesystem>>('GET', '/api/trash'),
+      restore: (id: string) => api.json<Filesystem>('POST', `/api/trash/${id}/restore`),
+    },
     /** What must be known before anybody logs in. */
     platform: () => api.json<Platform>('GET', '/api/platform'),
     images: {

@@ -91,6 +91,7 @@ export interface Filesystem {
   readonly lease_compute_id: string | null
   readonly forked_from: string | null
   readonly created_at: string
+  readonly trashed_at: string | null
 }
 
 export interface Snapshot {

@@ -100,7 +100,7 @@ const addRemove = (program: Command): void => {
   program
     .command('rm')
     .alias('delete')
-    .description('delete computes; their files stay in the trash for 7 days')
+    .description('delete computes; `undelete` has their files for 7 days')
     .argument('<compute...>')
     .option('--purge', 'delete the files too, at once')
     .option('-y, --yes', 'do not ask')

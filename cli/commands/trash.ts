@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto'
+import type { Command } from 'commander'
+import type { Client } from '../../sdk/client.ts'
+import type { Compute, Filesystem } from '../../sdk/types.ts'
+import { contextOf } from '../context.ts'
+import { CliError, EXIT } from '../exit-codes.ts'
+import { print, shown, styledState, tell } from '../output.ts'
+import { eachCompute, pick } from '../resolve.ts'
+import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
+import { table } from '../table.ts'
+import { ago } from '../when.ts'
+
+/** A filesystem in the trash, and the deleted compute that wrote to it last, if any did. */
+interface Trashed {
+  readonly filesystem: Filesystem
+  readonly compute: Compute | undefined
+}
+
+export const addTrashCommands = (program: Command): void => {
+  program
+    .command('trash')
+    .description('list the files of deleted computes, which are kept for 7 days')
+    .action(async (_options, command: Command) => {
+      const context = await contextOf(command)
+      const found = await trashOf(context.client)
+      context.show(found, () =>
+        print(found.length === 0 ? 'Nothing is in the trash.' : listing(found)),
+      )
+    })
+  program
+    .command('undelete')
+    .description('start a compute on the files of a deleted one')
+    .argument('<compute>', 'a name or an id out of `dormouse trash`')
+    .argument('[name]', 'name of the new compute; default: the old one')
+    .option('--no-wait', 'do not wait until it runs')
+    .action(
+      async (
+        reference: string,
+        name: string | undefined,
+        options: { wait: boolean },
+        command: Command,
+      ) => {
+        const context = await contextOf(command)
+        const { client } = context
+        const trashed = find(await trashOf(client), reference)
+        const compute = await withSpinner('Taking it out of the trash', async (spinner) => {
+          const { id } = await client.trash.restore(trashed.filesystem.id)
+          const wanted = likeBefore(trashed, name)
+          // One key for all attempts: they make one compute.
+          const key = randomUUID()
+          const once = (wait?: number) => client.computes.create(wanted, { wait, key })
+          const made = options.wait ? untilDone(() => once(WAIT_S), 'running', spinner) : once()
+          return made.catch((error: unknown) => {
+            spinner.stop()
+            tell(`Its files are out of the trash; try \`dormouse create --filesystem ${id}\`.`)
+            throw error
+          })
+        })
+        context.show(compute, ({ id, name: given, state }) =>
+          print(`${id}  ${shown(given)}  ${styledState(state)}`),
+        )
+      },
+    )
+}
+
+const trashOf = async (client: Client): Promise<readonly Trashed[]> => {
+  const { items } = await client.trash.list()
+  const lastOf = new Map<string, Compute>()
+  for await (const compute of eachCompute(client, { state: 'terminated' })) {
+    const other = lastOf.get(compute.filesystem_id)
+    if (other === undefined || other.since < compute.since)
+      lastOf.set(compute.filesystem_id, compute)
+  }
+  return items.map((filesystem) => ({ filesystem, compute: lastOf.get(filesystem.id) }))
+}
+
+const find = (all: readonly Trashed[], reference: string): Trashed => {
+  const byFilesystem = all.find(({ filesystem }) => filesystem.id === reference)
+  if (byFilesystem !== undefined) return byFilesystem
+  const computes = all.flatMap(({ compute }) => compute ?? [])
+  const { id } = pick(computes, reference, 'List what is in the trash with `dormouse trash`.')
+  const found = all.find(({ compute }) => compute?.id === id)
+  if (found === undefined) throw new CliError(EXIT.notFound, `"${reference}" is not in the trash.`)
+  return found
+}
+
+const likeBefore = ({ filesystem, compute }: Trashed, name: string | undefined) => ({
+  name: name ?? compute?.name,
+  filesystem_id: filesystem.id,
+  group_id: filesystem.group_id,
+  ...(compute === undefined
+    ? {}
+    : {
+        image_name: compute.image_name,
+        tier: compute.tier,
+        idle_timeout: compute.idle_timeout,
+        max_lifetime: compute.max_lifetime,
+      }),
+})
+
+const listing = (all: readonly Trashed[]): string =>
+  table(
+    ['NAME', 'DELETED', 'IMAGE', 'COMPUTE', 'FILESYSTEM'],
+    all.map(({ filesystem, compute }) => [
+      shown(compute?.name ?? filesystem.name ?? '-'),
+      filesystem.trashed_at === null ? '-' : ago(filesystem.trashed_at),
+      shown(compute?.image_name ?? '-'),
+      compute?.id ?? '-',
+      filesystem.id,
+    ]),
+  )
