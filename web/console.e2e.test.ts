@@ -187,6 +187,15 @@ describe('the page', () => {
     await page.locator('.fleet-row', { hasText: 'second' }).waitFor({ state: 'detached' })
   })
 
+  it('does not look logged out when nobody heard of it', async () => {
+    await page.route('**/auth/logout', (route) => route.abort())
+    await button('Log out').click()
+    await page.getByRole('heading', { name: 'Dormouse does not answer' }).waitFor()
+    await page.unroute('**/auth/logout')
+    await button('Try again').click()
+    await button('Log out').waitFor()
+  })
+
   it('leaves nothing behind at log-out', async () => {
     await button('Log out').click()
     await page.getByLabel('Password').waitFor()

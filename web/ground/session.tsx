@@ -33,8 +33,7 @@ export const SessionGate = ({ children }: { readonly children: ReactNode }) => {
       const [user, platform] = await Promise.all([client.me(), client.platform()])
       setStage({ at: 'in', user, platform })
     } catch (error) {
-      if (isProblem(error) && error.status === 401) setStage({ at: 'login' })
-      else setStage({ at: 'unreachable', why: error instanceof Error ? error.message : '' })
+      setStage(stageAfter(error))
     }
   }, [])
   useEffect(() => void enter(), [enter])
@@ -52,6 +51,16 @@ export const SessionGate = ({ children }: { readonly children: ReactNode }) => {
         </button>
       </main>
     )
-  const leave = () => void client.logout().finally(() => setStage({ at: 'login' }))
+  // Whose logout was not heard is still logged in.
+  const leave = () =>
+    void client.logout().then(
+      () => setStage({ at: 'login' }),
+      (error: unknown) => setStage(stageAfter(error)),
+    )
   return <WhoContext value={{ ...stage, leave }}>{children}</WhoContext>
 }
+
+const stageAfter = (error: unknown): Stage =>
+  isProblem(error) && error.status === 401
+    ? { at: 'login' }
+    : { at: 'unreachable', why: error instanceof Error ? error.message : '' }
