@@ -51,6 +51,19 @@ export const sandboxPid = async (namespace: string, pod: string): Promise<number
       argv[0] === 'runsc-sandbox' && argv.some((word) => word.includes(`/${namespace}_${pod}_`)),
   )?.pid
 
+/** gVisor's systrap has two processes of its own at first, and one more for each of the guest's. */
+const OWN_PROCESSES = 2
+
+/**
+ * Whether anything runs in the pod's sandbox yet. One that is killed before lets `runsc start` wait for
+ * it for a minute, and kubelet with it; its pod may stay in Terminating for minutes more.
+ */
+export const isSandboxStarted = async (namespace: string, pod: string): Promise<boolean> => {
+  const pid = await sandboxPid(namespace, pod)
+  const children = (await processes()).filter(({ parent }) => parent === pid)
+  return pid !== undefined && children.length > OWN_PROCESSES
+}
+
 /** Nothing goes from this machine to that address any more; answers what undoes it, as often as wanted. */
 export const cutOff = async (ip: string): Promise<() => Promise<void>> => {
   ownPlaces()

@@ -1,7 +1,7 @@
 /** The gVisor process of a compute's pod gets SIGKILL on its node, in the middle of a step. */
 import { expect } from 'vitest'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { killSandbox } from '../../deploy/cluster/outages.ts'
+import { isSandboxStarted, killSandbox } from '../../deploy/cluster/outages.ts'
 import type { Stack } from '../support/stack.ts'
 import type { Visitor } from '../support/visitor.ts'
 import { endsRight, outside, prepare, type Subject } from './cluster-outages.ts'
@@ -17,7 +17,7 @@ export interface Grounds {
 export const survivesKillOfNewSandbox = async ({ stack, visitor }: Grounds): Promise<void> => {
   const { id } = await visitor.client.computes.create({ name: 'struck: new', tier: 'tiny' })
   const subject = { moment: 'provision', id, hash: undefined } as const
-  await strike(stack, subject)
+  await strike(stack, subject, () => isStarted(stack, id))
   await endsRight(visitor, subject)
 }
 
@@ -95,6 +95,12 @@ const rowOf = (stack: Stack, id: string) =>
     .select(['generation', 'state'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
+
+/** And its `runsc start` has returned. */
+const isStarted = async (stack: Stack, id: string): Promise<boolean> => {
+  const namespace = stack.env['DORMOUSE_KUBERNETES_NAMESPACE'] ?? ''
+  return (await isSandboxStarted(namespace, await podOf(stack, id))) && sleep(100, true)
+}
 
 const isRestoring = async (stack: Stack, id: string): Promise<boolean> =>
   (await rowOf(stack, id)).state === 'restoring'
