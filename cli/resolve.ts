@@ -22,11 +22,11 @@ export const resolveCompute = async (client: Client, reference: string): Promise
   return pick(living, reference)
 }
 
-export const pick = (
-  computes: readonly Compute[],
+export const pick = <T extends Pick<Compute, 'id' | 'name'>>(
+  computes: readonly T[],
   reference: string,
   whereToLook = 'List yours with `dormouse ls`.',
-): Compute => {
+): T => {
   const tiers = [
     computes.filter(({ id, name }) => id === reference || name === reference),
     computes.filter(({ id, name }) => id.startsWith(reference) || name.startsWith(reference)),

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { NewCompute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
-import { print, shown, styledState } from '../output.ts'
-import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
+import { createCompute, lineOf } from '../create-compute.ts'
+import { print } from '../output.ts'
+import { withSpinner } from '../settle.ts'
 import { parseSeconds } from '../when.ts'
 
 interface Options {
@@ -49,15 +49,10 @@ export const addComputeCommands = (program: Command): void => {
         network: options.network,
         env: options.env,
       }
-      const compute = await withSpinner('Creating', async (spinner) => {
-        // One key for all attempts: they make one compute.
-        const key = randomUUID()
-        const once = (wait?: number) => context.client.computes.create(wanted, { wait, key })
-        return options.wait ? untilDone(() => once(WAIT_S), 'running', spinner) : once()
-      })
-      context.show(compute, ({ id, name: given, state }) =>
-        print(`${id}  ${shown(given)}  ${styledState(state)}`),
+      const compute = await withSpinner('Creating', (spinner) =>
+        createCompute(context.client, wanted, spinner, options.wait),
       )
+      context.show(compute, (made) => print(lineOf(made)))
     })
 }
 

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import { contextOf } from '../context.ts'
 import type { Client } from '../../sdk/client.ts'
@@ -6,8 +5,9 @@ import { saveNow } from '../../sdk/save-now.ts'
 import { pause } from '../../sdk/server-events.ts'
 import type { Compute } from '../../sdk/types.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
-import { print, shown, styledState } from '../output.ts'
-import { LOOK_EVERY_MS, untilDone, WAIT_S, withSpinner } from '../settle.ts'
+import { createCompute, lineOf } from '../create-compute.ts'
+import { print, shown } from '../output.ts'
+import { LOOK_EVERY_MS, withSpinner } from '../settle.ts'
 
 export const addImageCommands = (program: Command): void => {
   program
@@ -61,13 +61,9 @@ export const addImageCommands = (program: Command): void => {
             image_name: compute.image_id,
             tier: compute.tier,
           }
-          const key = randomUUID()
-          const once = () => client.computes.create(wanted, { wait: WAIT_S, key })
-          return untilDone(once, 'running', spinner)
+          return createCompute(client, wanted, spinner)
         })
-        context.show(fork, ({ id, name: given, state }) =>
-          print(`${id}  ${shown(given)}  ${styledState(state)}`),
-        )
+        context.show(fork, (made) => print(lineOf(made)))
       },
     )
 }

@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import type { Client } from '../../sdk/client.ts'
 import type { Compute, Filesystem } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
-import { CliError, EXIT } from '../exit-codes.ts'
-import { print, shown, styledState, tell } from '../output.ts'
+import { createCompute, lineOf } from '../create-compute.ts'
+import { print, shown, tell } from '../output.ts'
 import { eachCompute, pick } from '../resolve.ts'
-import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
+import { withSpinner } from '../settle.ts'
 import { table } from '../table.ts'
 import { ago } from '../when.ts'
 
@@ -45,20 +44,14 @@ export const addTrashCommands = (program: Command): void => {
         const trashed = find(await trashOf(client), reference)
         const compute = await withSpinner('Taking it out of the trash', async (spinner) => {
           const { id } = await client.trash.restore(trashed.filesystem.id)
-          const wanted = likeBefore(trashed, name)
-          // One key for all attempts: they make one compute.
-          const key = randomUUID()
-          const once = (wait?: number) => client.computes.create(wanted, { wait, key })
-          const made = options.wait ? untilDone(() => once(WAIT_S), 'running', spinner) : once()
+          const made = createCompute(client, likeBefore(trashed, name), spinner, options.wait)
           return made.catch((error: unknown) => {
             spinner.stop()
             tell(`Its files are out of the trash; try \`dormouse create --filesystem ${id}\`.`)
             throw error
           })
         })
-        context.show(compute, ({ id, name: given, state }) =>
-          print(`${id}  ${shown(given)}  ${styledState(state)}`),
-        )
+        context.show(compute, (made) => print(lineOf(made)))
       },
     )
 }
@@ -77,11 +70,11 @@ const trashOf = async (client: Client): Promise<readonly Trashed[]> => {
 const find = (all: readonly Trashed[], reference: string): Trashed => {
   const byFilesystem = all.find(({ filesystem }) => filesystem.id === reference)
   if (byFilesystem !== undefined) return byFilesystem
-  const computes = all.flatMap(({ compute }) => compute ?? [])
-  const { id } = pick(computes, reference, 'List what is in the trash with `dormouse trash`.')
-  const found = all.find(({ compute }) => compute?.id === id)
-  if (found === undefined) throw new CliError(EXIT.notFound, `"${reference}" is not in the trash.`)
-  return found
+  const named = all.flatMap((trashed) => {
+    const { compute } = trashed
+    return compute === undefined ? [] : [{ id: compute.id, name: compute.name, trashed }]
+  })
+  return pick(named, reference, 'List what is in the trash with `dormouse trash`.').trashed
 }
 
 const likeBefore = ({ filesystem, compute }: Trashed, name: string | undefined) => ({
