@@ -6,7 +6,7 @@ import { taskQueues } from './task-queues.ts'
 
 const env = process.env
 
-// Else every 64 MiB of buffers that pass ask for a collection of the whole heap: a third of a save's time.
+// Else every 64 MiB of buffers that pass ask for a collection of the whole heap: half of a save's time here.
 setFlagsFromString('--external-memory-accounted-in-global-limit')
 
 await runWorker(env, async () => {

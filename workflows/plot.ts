@@ -4,9 +4,9 @@
  * that worker by its build id. Each continue-as-new moves on to today's.
  *
  * 2: a life is fewer events. 3: a delete tries to save for its whole bound, what is turned off asks no
- * more, a schedule's hibernation gives way to activity. 4: a wake that waited behind
- * a hibernation that could not be saved ends its retries, a hibernation that someone asked for outlasts a
- * drain's move, no wake ends the move, and a commit that fails is an event.
+ * more, a schedule's hibernation gives way to activity. 4: a wake that waited behind a hibernation
+ * that could not be saved ends its retries, a hibernation that someone asked for outlasts a drain's move, no
+ * wake ends the move, and a commit that fails is an event.
  */
 export const PLOT = 4
 
