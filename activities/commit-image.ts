@@ -1,6 +1,7 @@
 import type { Db } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
-import { DormouseError } from '../workflows/errors.ts'
+import { failPendingImage } from '../records/images.ts'
+import { DormouseError, type FailureName } from '../workflows/errors.ts'
 import { archivePart, type ArchiveDeps } from './archive-part.ts'
 import { requireBinding } from './binding.ts'
 import { createPackageReader, type InstalledPackage } from './installed-packages.ts'
@@ -10,7 +11,7 @@ type CommitInput = Parameters<DataActivities['commitImage']>[0]
 
 /**
  * Saves /opt/env as the layer of the pending image; committed already: the same digest again. Errors:
- * ImageNotFound when it was deleted, also while it was committed.
+ * ImageNotFound when it was deleted or given up, also while it was committed.
  */
 export const createCommitImage =
   (deps: ArchiveDeps) =>
@@ -21,7 +22,7 @@ export const createCommitImage =
       .selectAll()
       .where('id', '=', input.imageId)
       .executeTakeFirst()
-    if (image === undefined || image.state === 'deleted') throw deletedError(input)
+    if (image === undefined || isGivenUp(image)) throw givenUpError(input)
     if (image.state === 'ready' && image.digest !== null) return { digest: image.digest }
     const packages = createPackageReader()
     const folder = `images/${input.imageId}`
@@ -42,8 +43,32 @@ export const createCommitImage =
     })
   }
 
-const deletedError = ({ imageId }: CommitInput): DormouseError =>
-  new DormouseError('ImageNotFound', `image ${imageId} does not exist, or was deleted`)
+const isGivenUp = ({ state }: { readonly state: string }): boolean =>
+  state === 'deleted' || state === 'failed'
+
+const givenUpError = ({ imageId }: CommitInput): DormouseError =>
+  new DormouseError('ImageNotFound', `image ${imageId} does not exist, was deleted or given up`)
+
+/** What makes the workflow look after its compute first: of these it does not say that the commit failed. */
+const LEAVES_UNTOLD: readonly FailureName[] = ['SandboxGone', 'StaleGeneration', 'InvalidState']
+
+/** Work of a commit whose image says so at once when the compute is lost beneath it. */
+export const failingItsImage =
+  <O>(db: Db, work: (input: CommitInput) => Promise<O>) =>
+  async (input: CommitInput): Promise<O> => {
+    try {
+      return await work(input)
+    } catch (error) {
+      if (error instanceof DormouseError && LEAVES_UNTOLD.includes(error.name)) {
+        const message = `${error.message}; commit again when the compute runs`
+        const at = new Date().toISOString()
+        const problem = { code: error.name, message, retryable: error.retryable, at }
+        // If this fails too, the janitor does it a day later.
+        await failPendingImage(db, input.imageId, problem).catch(() => undefined)
+      }
+      throw error
+    }
+  }
 
 /** Row and reference in one step; of two attempts the first to get here decides the digest. */
 const finish = (
@@ -65,7 +90,7 @@ const finish = (
       .where('id', '=', input.imageId)
       .forUpdate()
       .executeTakeFirst()
-    if (image === undefined || image.state === 'deleted') throw deletedError(input)
+    if (image === undefined || isGivenUp(image)) throw givenUpError(input)
     if (image.state === 'ready' && image.digest !== null) return { digest: image.digest }
     await tx
       .updateTable('images')

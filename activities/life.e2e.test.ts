@@ -270,6 +270,36 @@ describe('a compute on real ground', () => {
     expect(await findImageRow(ground.db, again.imageId)).toMatchObject({ state: 'pending' })
   })
 
+  const committing = async () => {
+    const target = await ground.started()
+    const compute = await requireCompute(ground.db, target.computeId)
+    const imageId = newId()
+    await insertPendingImage(ground.db, { imageId, compute, ownerId: 'user', name: imageId })
+    return { ...target, imageId, cause }
+  }
+
+  it('that is deleted while it is committed says so in the image at once, for good', async () => {
+    const commit = await committing()
+    await ground.control.record({ ...commit, to: 'terminating' })
+    expect(await findImageRow(ground.db, commit.imageId)).toMatchObject({
+      state: 'failed',
+      problem: { code: 'InvalidState', message: expect.stringContaining('deleted') },
+    })
+    const refused = { name: 'ImageNotFound' }
+    await expect(ground.data.commitImage(commit)).rejects.toMatchObject(refused)
+  })
+
+  it('that is lost while it is committed says so in the image at once', async () => {
+    const commit = await committing()
+    await ground.runtime.stop(commit, { keepTree: false })
+    const gone = { name: 'SandboxGone' }
+    await expect(ground.data.commitImage(commit)).rejects.toMatchObject(gone)
+    expect(await findImageRow(ground.db, commit.imageId)).toMatchObject({
+      state: 'failed',
+      problem: { code: 'SandboxGone', message: expect.stringContaining('commit again') },
+    })
+  })
+
   it('hibernated, is saved and stopped in one step', async () => {
     const id = await ground.newCompute()
     await up(id, 1)

@@ -9,6 +9,7 @@ import type {
 } from '../workflows/compute/contract.ts'
 import type { Db, Queryable } from './database.ts'
 import { appendEvent } from './events.ts'
+import { failPendingImagesOf } from './images.ts'
 import type { ComputesTable } from './schema.ts'
 import { mayFollow } from './state-moves.ts'
 
@@ -89,6 +90,11 @@ export const transitionOf = async (
     .where('id', '=', row.id)
     .returningAll()
     .executeTakeFirstOrThrow()
+  const message = COMMITS_NOTHING[change.to]
+  if (message !== undefined) {
+    const at = new Date().toISOString()
+    await failPendingImagesOf(tx, row.id, { code: 'InvalidState', message, retryable: false, at })
+  }
   await appendEvent(tx, {
     groupId: row.group_id,
     computeId: row.id,
@@ -103,6 +109,14 @@ export const transitionOf = async (
     },
   })
   return updated
+}
+
+const DELETED = 'the compute was deleted before this image was made'
+/** Where every commit under way or queued is given up, and what its image says then. */
+const COMMITS_NOTHING: Partial<Record<ComputeState, string>> = {
+  failed: 'the compute failed before this image was made; retry it and commit again',
+  terminating: DELETED,
+  terminated: DELETED,
 }
 
 const STARTING: readonly ComputeState[] = ['provisioning', 'waking', 'restoring']

@@ -1,9 +1,9 @@
 import type { Selectable } from 'kysely'
+import type { ComputeProblem } from '../workflows/compute/contract.ts'
 import { DormouseError } from '../workflows/errors.ts'
-import type { ComputeRow } from './computes.ts'
 import type { Queryable } from './database.ts'
 import { newId } from './ids.ts'
-import type { ImagesTable } from './schema.ts'
+import type { ComputesTable, ImagesTable } from './schema.ts'
 
 export type ImageRow = Selectable<ImagesTable>
 
@@ -49,9 +49,20 @@ export const listImages = (db: Queryable, groupIds: readonly string[]): Promise<
 const nameTaken = (name: string): DormouseError =>
   new DormouseError('Invalid', `this group has an image "${name}" already`, { field: 'name' })
 
+/** Nothing was made under it: the row of a commit that failed is there only to say why. */
+const freeFailedName = async (db: Queryable, groupId: string, name: string): Promise<void> => {
+  await db
+    .updateTable('images')
+    .set({ state: 'deleted' })
+    .where('group_id', '=', groupId)
+    .where('name', '=', name)
+    .where('state', '=', 'failed')
+    .execute()
+}
+
 /**
  * An image that a registry has; ready, because only a node that pulls it can say whether it is there.
- * Errors: Invalid when the group has one of that name.
+ * Takes the place of one of that name that failed. Errors: Invalid when the group has one of that name.
  */
 export const insertRegistryImage = async (
   db: Queryable,
@@ -62,6 +73,7 @@ export const insertRegistryImage = async (
     readonly reference: string
   },
 ): Promise<ImageRow> => {
+  await freeFailedName(db, image.groupId, image.name)
   const made = await db
     .insertInto('images')
     .values({
@@ -91,7 +103,7 @@ export const insertPendingImage = async (
   db: Queryable,
   image: {
     readonly imageId: string
-    readonly compute: ComputeRow
+    readonly compute: Pick<Selectable<ComputesTable>, 'id' | 'group_id' | 'image_id'>
     readonly ownerId: string
     readonly name: string
   },
@@ -101,13 +113,7 @@ export const insertPendingImage = async (
     .select('base')
     .where('id', '=', image.compute.image_id)
     .executeTakeFirstOrThrow()
-  await db
-    .updateTable('images')
-    .set({ state: 'deleted' })
-    .where('group_id', '=', image.compute.group_id)
-    .where('name', '=', image.name)
-    .where('state', '=', 'failed')
-    .execute()
+  await freeFailedName(db, image.compute.group_id, image.name)
   const made = await db
     .insertInto('images')
     .values({
@@ -157,16 +163,26 @@ export const dropUnmadeImage = async (db: Queryable, imageId: string): Promise<v
     .execute()
 }
 
-/** The row stays, for those who wait for the image; its name is free for the next commit. */
+/** The row stays, for those who wait for the image; its name is free for the next one. */
 export const failPendingImage = async (
   db: Queryable,
   imageId: string,
   problem: unknown,
 ): Promise<void> => {
-  await db
+  await failPending(db, problem).where('id', '=', imageId).execute()
+}
+
+/** Of a compute from which nothing can be committed any more. */
+export const failPendingImagesOf = async (
+  db: Queryable,
+  computeId: string,
+  problem: ComputeProblem,
+): Promise<void> => {
+  await failPending(db, problem).where('created_by_compute', '=', computeId).execute()
+}
+
+const failPending = (db: Queryable, problem: unknown) =>
+  db
     .updateTable('images')
     .set({ state: 'failed', problem: JSON.stringify(problem) })
-    .where('id', '=', imageId)
     .where('state', '=', 'pending')
-    .execute()
-}

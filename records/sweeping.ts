@@ -1,5 +1,6 @@
 /** What has outlived its use, by the rows alone. Each query touches only what is older than `before`. */
 import { sql } from 'kysely'
+import type { ComputeProblem } from '../workflows/compute/contract.ts'
 import type { ComputeRow } from './computes.ts'
 import type { Db, Queryable } from './database.ts'
 
@@ -96,13 +97,20 @@ export const dropLeasesOfTerminated = async (db: Queryable, before: Date): Promi
     ).numUpdatedRows,
   )
 
+const unfinished = (): ComputeProblem => ({
+  code: 'Unavailable',
+  message: 'nobody finished this commit; commit again',
+  retryable: true,
+  at: new Date().toISOString(),
+})
+
 /** A commit that died left an image nobody will ever fill. */
 export const failPendingImages = async (db: Queryable, before: Date): Promise<number> =>
   Number(
     (
       await db
         .updateTable('images')
-        .set({ state: 'failed' })
+        .set({ state: 'failed', problem: JSON.stringify(unfinished()) })
         .where('state', '=', 'pending')
         .where('created_at', '<', before)
         .executeTakeFirst()

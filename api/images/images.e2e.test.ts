@@ -26,6 +26,17 @@ it('an image of an allowed registry can be made, and a compute started from it',
   expect((await make(member, { name: 'tools', reference: REFERENCE })).body.field).toBe('name')
 })
 
+it('takes the name of one that failed, and of no other', async () => {
+  const { body: failed } = await make(member, { name: 'unmade', reference: REFERENCE })
+  const again = () => make(member, { name: 'unmade', reference: REFERENCE })
+  expect((await again()).body.field).toBe('name')
+  await api.db.updateTable('images').set({ state: 'failed' }).where('id', '=', failed.id).execute()
+  const { status, body } = await again()
+  expect([status, body.state]).toEqual([201, 'ready'])
+  expect(body.id).not.toBe(failed.id)
+  expect((await api.send('GET', `/api/images/${failed.id}`, member.token)).status).toBe(404)
+})
+
 it('of any other registry only an operator makes one', async () => {
   const wanted = { name: 'other', reference: 'docker.io/library/debian:12' }
   expect((await make(member, wanted)).body.code).toBe('Forbidden')
