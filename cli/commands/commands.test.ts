@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { json } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -12,6 +13,7 @@ import { addCopyCommand } from './copy.ts'
 import { addExecCommand } from './exec.ts'
 import { addImageCommands } from './images.ts'
 import { addLoginCommands } from './login.ts'
+import { addTrashCommands } from './trash.ts'
 
 const ID = 'abcdefghij0123456789'
 
@@ -61,6 +63,7 @@ describe('a command', () => {
     addExecCommand(program)
     addImageCommands(program)
     addLoginCommands(program)
+    addTrashCommands(program)
     for (const command of [program, ...program.commands])
       command.option('--api <url>').option('--json')
     return program.parseAsync(['--api', origin, '--json', ...args], { from: 'user' })
@@ -110,6 +113,21 @@ describe('a command', () => {
       message: expect.stringContaining('the store is away'),
     })
     expect(asked.filter((line) => line.includes('/fork'))).toEqual([])
+  })
+
+  it('that brings a deleted compute back asks for its own image, whatever has the name by now', async () => {
+    let wanted: object | undefined
+    const gone = compute({ state: 'terminated', image_name: 'tools', since: '2026-01-01' })
+    answer = async (request) => {
+      const url = request.url ?? ''
+      if (url.startsWith('/api/trash'))
+        return url.endsWith('restore') ? { id: 'f1' } : { items: [{ id: 'f1' }] }
+      if (request.method === 'GET') return { items: [gone], next_cursor: null }
+      wanted = (await json(request)) as object
+      return compute({ settled: true })
+    }
+    await dormouse('undelete', 'dev')
+    expect(wanted).toMatchObject({ image_name: 'i1', filesystem_id: 'f1', name: 'dev' })
   })
 
   it('that runs a program says where its own options stand, instead of looking for such a program', async () => {

@@ -84,7 +84,8 @@ const likeBefore = ({ filesystem, compute }: Trashed, name: string | undefined) 
   ...(compute === undefined
     ? {}
     : {
-        image_name: compute.image_name,
+        // By its id: another one may have its name by now.
+        image_name: compute.image_id,
         tier: compute.tier,
         idle_timeout: compute.idle_timeout,
         max_lifetime: compute.max_lifetime,
