@@ -18,4 +18,12 @@ export const isNodeGone = async ({ core }: Cluster, pod: V1Pod): Promise<boolean
 export const isReady = (node: V1Node): boolean =>
   node.status?.conditions?.find(({ type }) => type === 'Ready')?.status !== 'Unknown'
 
-export const isCordoned = (node: V1Node): boolean => node.spec?.unschedulable === true
+/** Somebody means to take it away: a drain cordons, autoscalers say so by a taint of their own. */
+export const isCordoned = ({ spec }: V1Node): boolean =>
+  spec?.unschedulable === true || (spec?.taints ?? []).some(({ key }) => LEAVING.has(key))
+
+const LEAVING = new Set([
+  'karpenter.sh/disrupted',
+  'karpenter.sh/disruption', // before Karpenter 1.0
+  'ToBeDeletedByClusterAutoscaler',
+])

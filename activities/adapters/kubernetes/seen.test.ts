@@ -19,6 +19,22 @@ it('tells of a pod that was told to leave, and of one whose node is cordoned', (
   expect(seenOf(pod(), node(true))).toEqual(drains)
 })
 
+it.each(['karpenter.sh/disrupted', 'karpenter.sh/disruption', 'ToBeDeletedByClusterAutoscaler'])(
+  'tells of a pod whose node an autoscaler takes away: it says %s and does not cordon',
+  (key) => {
+    const leaving: V1Node = { spec: { taints: [{ key, effect: 'NoSchedule' }] } }
+    expect(seenOf(pod(), leaving)).toEqual(drains)
+  },
+)
+
+it('has nothing to tell of a node with the taints that it always has', () => {
+  const taints = [
+    { key: 'sandbox.gke.io/runtime', effect: 'NoSchedule' },
+    { key: 'DeletionCandidateOfClusterAutoscaler', effect: 'PreferNoSchedule' },
+  ]
+  expect(seenOf(pod(), { spec: { taints } })).toBeUndefined()
+})
+
 it('does not ask to save what is deleted by force', () => {
   const metadata = { deletionTimestamp: new Date(), deletionGracePeriodSeconds: 0 }
   expect(seenOf(pod({ metadata }), node(true))).toBeUndefined()
