@@ -1,7 +1,15 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import {
+  loadAllYaml,
+  type V1Deployment,
+  type V1LimitRange,
+  type V1ResourceQuota,
+  type V1Secret,
+} from '@kubernetes/client-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { HEADROOM_BYTES } from '../../activities/adapters/kubernetes/pod-manifest.ts'
 import { TIERS } from '../../config/tiers.ts'
 import { helm } from '../../test/support/workloads.ts'
 import { CHART, settings } from './walls.ts'
@@ -29,6 +37,7 @@ const EVERYTHING = {
   metrics: { monitors: true, labels: { release: 'prometheus' } },
   nodeWall: { enabled: true },
   image: { pullSecrets: ['registry'] },
+  podAnnotations: { 'example.com/reload': 'database' },
   workloads: {
     moreNamespaces: ['group-one', 'group-two'],
     runtimeClass: { create: true, nodeSelector: { gvisor: 'true' }, tolerations: [{ key: 'g' }] },
@@ -49,6 +58,20 @@ const render = async (values: Readonly<Record<string, unknown>>): Promise<string
   const where = ['--namespace', 'dormouse-system', '--output-dir', to]
   await helm(['template', 'dormouse', CHART, ...where, ...settings(values)])
   return to
+}
+
+/** The one object of that kind and name that the chart makes; hooks are among them. */
+const rendered = async <T>(
+  kind: string,
+  name: string,
+  values: Readonly<Record<string, unknown>>,
+): Promise<T> => {
+  const where = ['--namespace', 'dormouse-system']
+  const text = await helm(['template', 'dormouse', CHART, ...where, ...settings(values)])
+  const objects = loadAllYaml(text) as { kind: string; metadata: { name: string } }[]
+  const found = objects.filter((one) => one.kind === kind && one.metadata.name === name)
+  expect(found, `${kind} ${name}`).toHaveLength(1)
+  return found[0] as T
 }
 
 let dir: string
@@ -98,11 +121,43 @@ describe('the chart', () => {
     expect(workloads.tiers).toEqual(Object.fromEntries(ours))
   })
 
+  it('has room for the largest tier, with what its pod has beside it for gVisor and the sidekick', async () => {
+    const mib = (bytes: number) => bytes / 1024 ** 2
+    const premium = `${mib(TIERS.premium.memoryBytes.limit + HEADROOM_BYTES)}Mi`
+    const workloads = { quota: { computes: { tiny: 0, basic: 0, standard: 0, premium: 1 } } }
+    const range = await rendered<V1LimitRange>('LimitRange', 'computes', { ...WALLS, workloads })
+    expect(range.spec?.limits[0]?.max?.['memory']).toBe(premium)
+    const quota = await rendered<V1ResourceQuota>('ResourceQuota', 'computes', {
+      ...WALLS,
+      workloads,
+    })
+    expect(quota.spec?.hard?.['limits.memory']).toBe(premium)
+  })
+
+  it('keeps its keys from Argo CD, which would put new ones in their place at every sync', async () => {
+    const { metadata } = await rendered<V1Secret>('Secret', 'dormouse-keys', EXTERNAL)
+    expect(metadata?.annotations).toMatchObject({ 'argocd.argoproj.io/hook': 'Skip' })
+  })
+
+  it('lets the cluster autoscaler take away a node with a pod of the platform', async () => {
+    const { spec } = await rendered<V1Deployment>('Deployment', 'dormouse-worker', EVERYTHING)
+    expect(spec?.template.spec?.volumes?.flatMap(({ name }) => name)).toEqual(['tmp'])
+    expect(spec?.template.metadata?.annotations).toEqual({
+      'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes': 'tmp',
+      ...EVERYTHING.podAnnotations,
+    })
+  })
+
   it.each([
     ['nothing', {}, 'api.origin is not set'],
     ['no database', { ...EXTERNAL, database: {} }, 'database.existingSecret is not set'],
     ['a servers’ set and a database', { ...EXTERNAL, ...TRYOUT }, 'tryout.enabled brings its own'],
     ['one worker', { ...EXTERNAL, worker: { replicas: 1 } }, "'/worker/replicas': minimum: got 1"],
+    [
+      'more replicas than the autoscaler may have',
+      { ...EXTERNAL, gateway: { ...EXTERNAL.gateway, replicas: 11 } },
+      'gateway.replicas is 11 and gateway.autoscaling.maxReplicas 10',
+    ],
     ['a setting that is none', { ...EXTERNAL, gatway: {} }, "properties 'gatway' not allowed"],
     ['a path in an origin', { ...EXTERNAL, api: { origin: 'https://a/b' } }, "'/api/origin'"],
     [
