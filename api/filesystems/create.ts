@@ -20,25 +20,32 @@ export const headOf = async (
   id: string,
   field: string,
 ): Promise<string> => {
-  const row = await findFilesystem(db, id)
-  if (row === undefined || row.trashed_at !== null)
-    throw new DormouseError('NotFound', 'no such thing, or not yours', { field })
-  authorize(principal, 'filesystem:use', { groupId: row.group_id, ownerId: row.owner_id })
+  const row = requireUsable(principal, await findFilesystem(db, id), field)
   if (row.head_snapshot_id === null)
     throw new DormouseError('InvalidState', `nothing of filesystem ${id} is saved yet`, { field })
   return row.head_snapshot_id
 }
 
-/** Of a snapshot its caller may use. Errors: NotFound, Forbidden. */
+const requireUsable = (
+  principal: Principal,
+  row: FilesystemRow | undefined,
+  field: string,
+): FilesystemRow => {
+  if (row === undefined || row.trashed_at !== null)
+    throw new DormouseError('NotFound', 'no such thing, or not yours', { field })
+  authorize(principal, 'filesystem:use', { groupId: row.group_id, ownerId: row.owner_id })
+  return row
+}
+
+/** Of a snapshot of a filesystem that its caller may use. Errors: NotFound (also in the trash), Forbidden. */
 export const createFork = async (
   db: Db,
   principal: Principal,
   from: { snapshotId: string; groupId: string; name: string; field: string },
 ): Promise<FilesystemRow> => {
   const snapshot = await findSnapshot(db, from.snapshotId)
-  if (snapshot === undefined)
-    throw new DormouseError('NotFound', 'no such thing, or not yours', { field: from.field })
-  authorize(principal, 'filesystem:use', { groupId: snapshot.group_id })
+  const origin = snapshot && (await findFilesystem(db, snapshot.filesystem_id))
+  requireUsable(principal, origin, from.field)
   const row = await forkFilesystem(db, {
     snapshotId: from.snapshotId,
     groupId: from.groupId,

@@ -184,6 +184,22 @@ describe('forks', () => {
 })
 
 describe('the trash', () => {
+  it('gives no fork away, by the filesystem or by its snapshot', async () => {
+    const fs = await filesystemWith([Buffer.from('a')])
+    await api.send('DELETE', `/api/computes/${fs.computeId}`, ann.token)
+    await fs.release()
+    await api.db
+      .updateTable('filesystems')
+      .set({ trashed_at: new Date() })
+      .where('id', '=', fs.filesystemId)
+      .execute()
+    const from = { from_filesystem: fs.filesystemId, from_snapshot: fs.snapshots[0]! }
+    for (const [field, id] of Object.entries(from)) {
+      const { body } = await post('/api/filesystems', { name: 'x', [field]: id })
+      expect(body).toMatchObject({ status: 404, field })
+    }
+  })
+
   it('takes only what nobody uses, gives back, and forgets when told', async () => {
     const fs = await filesystemWith([Buffer.from('a')])
     const path = `/api/filesystems/${fs.filesystemId}`
