@@ -7,7 +7,7 @@ import {
   type FailureName,
 } from '../workflows/errors.ts'
 import type { App } from './deps.ts'
-import { NAME_PATTERN } from './schema.ts'
+import { shapeOf } from './schema.ts'
 
 const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 const RETRY_AFTER_S = 2
@@ -121,7 +121,8 @@ const describeValidation = (error: FastifyError, request: FastifyRequest): Probl
 
 const reasonOf = (error: SchemaError | undefined): string => {
   const { pattern, allowedValues } = error?.params ?? {}
-  if (pattern === NAME_PATTERN) return 'must be without control characters and line breaks'
+  const shape = pattern === undefined ? undefined : shapeOf(String(pattern))
+  if (shape !== undefined) return `must be ${shape}`
   return allowedValues === undefined
     ? (error?.message ?? 'is wrong')
     : `must be one of ${allowedValues.join(', ')}`

@@ -3,27 +3,37 @@ import {
   type TProperties,
   type TSchema,
   type TObjectOptions,
+  type TStringOptions,
 } from '@fastify/type-provider-typebox'
 
 /** A request's object: a property it does not name is refused, never dropped in silence. */
 export const Closed = <T extends TProperties>(properties: T, options: TObjectOptions = {}) =>
   Type.Object(properties, { ...options, additionalProperties: false })
 
+const shapes = new Map<string, string>()
+
+/** Text of a shape. `mustBe` is how a refusal ends that begins with the field and "must be". */
+export const Shaped = (pattern: string, mustBe: string, options: TStringOptions = {}) => {
+  shapes.set(pattern, mustBe)
+  return Type.String({ ...options, pattern })
+}
+
+/** What text of this pattern must be, in words. */
+export const shapeOf = (pattern: string): string | undefined => shapes.get(pattern)
+
 export const Id = (description?: string) =>
-  Type.String({
-    pattern: '^[a-z][a-z0-9]{0,39}$',
-    ...(description === undefined ? {} : { description }),
-  })
+  Shaped(
+    '^[a-z][a-z0-9]{0,39}$',
+    'an id: a lower-case letter, then lower-case letters and digits, 40 at most',
+    description === undefined ? {} : { description },
+  )
 
-/** Control characters, breaks of lines, and what turns the direction of text: names are shown in terminals. */
-export const NAME_PATTERN = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$'
-
-export const Name = Type.String({
-  minLength: 1,
-  maxLength: 100,
-  pattern: NAME_PATTERN,
-  description: 'No control characters',
-})
+export const Name = Shaped(
+  // Control characters, breaks of lines, and what turns the direction of text: names are shown in terminals.
+  '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028-\\u202e\\u2066-\\u2069]*$',
+  'without control characters and line breaks',
+  { minLength: 1, maxLength: 100, description: 'No control characters' },
+)
 
 export const Timestamp = Type.String({ format: 'date-time' })
 

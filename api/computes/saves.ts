@@ -1,5 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox'
-import { imageJson, ImageSchema } from '../images/schema.ts'
+import { imageJson, ImageName, ImageSchema } from '../images/schema.ts'
 import { newId } from '../../records/ids.ts'
 import { dropUnmadeImage, insertPendingImage } from '../../records/images.ts'
 import { DormouseError } from '../../workflows/errors.ts'
@@ -62,9 +62,7 @@ export const registerSaves = (app: App, deps: AppDeps): void => {
         tags,
         summary: 'Make an image of the installed packages (/opt/env)',
         params: ById,
-        body: Closed({
-          name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,99}$' }),
-        }),
+        body: Closed({ name: ImageName }),
         querystring,
         response: { 200: SettlingImage, 202: SettlingImage },
       },

@@ -1,5 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox'
-import { Closed, Nullable, Timestamp } from '../schema.ts'
+import { Closed, Nullable, Shaped, Timestamp } from '../schema.ts'
 
 export const EventSchema = Type.Object({
   cursor: Type.String(),
@@ -14,7 +14,7 @@ export const EventSchema = Type.Object({
   at: Timestamp,
 })
 
-const Cursor = Type.String({ pattern: '^\\d{1,20}-\\d{1,19}$' })
+const Cursor = Shaped('^\\d{1,20}-\\d{1,19}$', 'the cursor of an event, or a `next_cursor`')
 
 export const EventsQuery = Closed({
   after: Type.Optional(Cursor),

@@ -1,16 +1,23 @@
 import { Type, type Static } from '@fastify/type-provider-typebox'
 import type { ImageRow, ImageSummary } from '../../records/images.ts'
-import { Closed, Id, Nullable, Timestamp } from '../schema.ts'
+import { Closed, Id, Nullable, Shaped, Timestamp } from '../schema.ts'
+
+export const ImageName = Shaped(
+  '^[a-z0-9][a-z0-9._-]{0,99}$',
+  '1 to 100 lower-case letters, digits, dots, dashes and underscores, a letter or digit first',
+)
 
 export const NewImage = Closed({
-  name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,99}$' }),
-  reference: Type.String({
-    maxLength: 400,
+  name: ImageName,
+  reference: Shaped(
     // host[:port]/path[:tag][@digest], as container runtimes read it
-    pattern:
-      '^(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*(?::[\\w][\\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$',
-    description: 'With the registry: docker.io/library/debian:12, better with @sha256:…',
-  }),
+    '^(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]{1,5})?/)[a-z0-9]+(?:(?:[._/]|__|-+)[a-z0-9]+)*(?::[\\w][\\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$',
+    'a reference with its registry, such as docker.io/library/debian:12',
+    {
+      maxLength: 400,
+      description: 'With the registry: docker.io/library/debian:12, better with @sha256:…',
+    },
+  ),
   group_id: Type.Optional(Id('Default: your personal group, or the group of the API key')),
 })
 
