@@ -41,10 +41,13 @@ export const requireBinding = async (db: Db, target: Target): Promise<Binding> =
   }
 }
 
-export const headOf = async (
-  db: Db,
-  filesystemId: string,
-): Promise<{ readonly imageDigest: string; readonly head: SnapshotRow | undefined }> => {
+/** What a filesystem was made from, for good, and its last save. */
+export interface Head {
+  readonly imageDigest: string
+  readonly head: SnapshotRow | undefined
+}
+
+export const headOf = async (db: Db, filesystemId: string): Promise<Head> => {
   const filesystem = await findFilesystem(db, filesystemId)
   if (filesystem === undefined)
     throw new DormouseError('NotFound', `filesystem ${filesystemId} does not exist`)

@@ -1,7 +1,6 @@
-import type { SnapshotRow } from '../records/snapshots.ts'
 import { DormouseError } from '../workflows/errors.ts'
 import { archiveTrees, type ArchiveDeps } from './archive-part.ts'
-import { headOf, type Binding } from './binding.ts'
+import { headOf, type Binding, type Head } from './binding.ts'
 import type { SaveInput, SaveOutcome, Target } from './contract.ts'
 import type { Freeze, SidekickControl } from './ports.ts'
 import { deltaBase } from './save-base.ts'
@@ -28,10 +27,11 @@ export const saveFrozen = async (
 ): Promise<SaveOutcome> => {
   const { sidekick } = deps
   const { endpoint, epoch } = binding
-  const { head } = await headOf(deps.db, binding.compute.filesystem_id)
-  const before = await sidekick.activity(endpoint, input)
+  const before = await headOf(deps.db, binding.compute.filesystem_id)
+  const { head } = before
+  const { dirty } = await sidekick.activity(endpoint, input)
   const live =
-    before.dirty || head === undefined
+    dirty || head === undefined
       ? await archiveTrees(deps, input, binding, deltaBase(head, binding), signal)
       : undefined
   const frozen = await sidekick.freeze(endpoint, input, {
@@ -41,20 +41,20 @@ export const saveFrozen = async (
   })
   if (!frozen.frozen) return { kind: 'called_off', activity: frozen.activity }
   try {
-    return await saveRest(deps, input, binding, { head, live, freeze: frozen.freeze }, signal)
+    return await saveRest(deps, input, binding, { before, live, freeze: frozen.freeze }, signal)
   } catch (error) {
     await sidekick.thaw(endpoint, input, epoch).catch(() => undefined)
     throw error
   }
 }
 
-/** Of a frozen compute: what changed since `live`, or since `head` when nothing had. */
+/** Of a frozen compute: what changed since `live`, or since the last save when nothing had. */
 const saveRest = async (
   deps: FrozenSaveDeps,
   input: SaveInput,
   binding: Binding,
   begun: {
-    readonly head: SnapshotRow | undefined
+    readonly before: Head
     readonly live: TransferredPart | undefined
     readonly freeze: Freeze
   },
@@ -62,7 +62,8 @@ const saveRest = async (
 ): Promise<SaveOutcome> => {
   const { sidekick } = deps
   const { endpoint } = binding
-  const { head, live, freeze } = begun
+  const { before, live, freeze } = begun
+  const { head } = before
   const unchanged =
     live === undefined && !(await sidekick.activity(endpoint, input)).dirty && head !== undefined
   if (unchanged) {
@@ -74,7 +75,7 @@ const saveRest = async (
   const rest = await archiveTrees(deps, input, binding, base, signal)
   const held = await staysFrozen(deps, input, binding, freeze)
   const parts = live === undefined || rest.part.kind === 'full' ? [rest] : [live, rest]
-  const outcome = await publishSave(deps, input, binding, head, parts)
+  const outcome = await publishSave(deps, input, binding, before, parts)
   // Refused if the freeze ran out meanwhile. A retired sidekick never thaws: nothing is written that nobody saves.
   await sidekick.retire(endpoint, input, held)
   return outcome

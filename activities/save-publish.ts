@@ -1,5 +1,5 @@
 import type { Db } from '../records/database.ts'
-import { applyRetention, findSnapshot, type SnapshotRow } from '../records/snapshots.ts'
+import { applyRetention, findSnapshot } from '../records/snapshots.ts'
 import { newId } from '../records/ids.ts'
 import {
   keepAsFork,
@@ -8,7 +8,7 @@ import {
   type Published,
 } from '../records/publications.ts'
 import { DormouseError } from '../workflows/errors.ts'
-import { headOf, type Binding } from './binding.ts'
+import type { Binding, Head } from './binding.ts'
 import type { SaveInput, SaveOutcome } from './contract.ts'
 import type { SidekickControl } from './ports.ts'
 import type { TransferredPart } from './transfer.ts'
@@ -19,21 +19,20 @@ export interface PublishDeps {
 }
 
 /**
- * The stored parts of one save, oldest first, become the head, on top of `head` unless the first of them
+ * The stored parts of one save, oldest first, become the head, on top of `before` unless the first of them
  * is a full one. A newer head of this writer stays; where another writer took over, they become a fork.
  */
 export const publishSave = async (
   deps: PublishDeps,
   input: SaveInput,
   binding: Binding,
-  head: SnapshotRow | undefined,
+  before: Head,
   saved: readonly TransferredPart[],
 ): Promise<SaveOutcome> => {
   const last = saved.at(-1)
   if (last === undefined) throw new DormouseError('SaveFailed', 'nothing was saved')
   const { compute, endpoint } = binding
-  const { imageDigest } = await headOf(deps.db, compute.filesystem_id)
-  const publication = publicationOf(input, binding, { head, imageDigest, saved, last })
+  const publication = publicationOf(input, binding, { ...before, saved, last })
   const published = await publishKnown(deps.db, publication)
   if (published.kind === 'superseded') return { kind: 'clean', snapshotId: published.head }
   if (published.kind === 'refused') {
@@ -55,9 +54,7 @@ export const publishSave = async (
 const publicationOf = (
   { mode, cause, generation }: SaveInput,
   { compute, epoch }: Binding,
-  save: {
-    readonly head: SnapshotRow | undefined
-    readonly imageDigest: string
+  save: Head & {
     readonly saved: readonly TransferredPart[]
     readonly last: TransferredPart
   },

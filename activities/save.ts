@@ -40,10 +40,11 @@ const saveLive = async (
 ): Promise<SaveOutcome> => {
   // What was written a moment ago belongs into a checkpoint that is asked for now.
   const { dirty } = await deps.sidekick.activity(binding.endpoint, input, { fresh: true })
-  const { head } = await headOf(deps.db, binding.compute.filesystem_id)
+  const before = await headOf(deps.db, binding.compute.filesystem_id)
+  const { head } = before
   if (!dirty && head !== undefined) return { kind: 'clean', snapshotId: head.id }
   const live = await archiveTrees(deps, input, binding, deltaBase(head, binding), signal)
-  return publishSave(deps, input, binding, head, [live])
+  return publishSave(deps, input, binding, before, [live])
 }
 
 /** A sidekick is retired only once all is saved: then an attempt before this one was, and its answer lost. */
