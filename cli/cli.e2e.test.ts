@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -7,37 +6,25 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { spawn as spawnPty } from 'node-pty'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStack, type Stack } from '../test/support/stack.ts'
-
-const BIN = path.resolve(import.meta.dirname, 'bin.mjs')
+import { BIN, commandIn } from './testing/command.ts'
 
 describe('dormouse, the command', () => {
   let stack: Stack
   let home: string
   let env: NodeJS.ProcessEnv
+  let dormouse: ReturnType<typeof commandIn>
 
   beforeAll(async () => {
     stack = await startStack()
     home = await mkdtemp(path.join(tmpdir(), 'dormouse-cli-'))
     env = { PATH: process.env['PATH'], HOME: home, XDG_CONFIG_HOME: home, TERM: 'xterm-256color' }
+    dormouse = commandIn(env)
   })
   afterAll(async () => {
     await stack?.stop()
     await rm(home, { recursive: true, force: true })
   })
 
-  const dormouse = async (args: readonly string[], input: string | Buffer = '') => {
-    const child = spawn(process.execPath, [BIN, ...args], { env })
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
-    const gather = async (stream: NodeJS.ReadableStream) => {
-      const parts: Buffer[] = []
-      for await (const part of stream) parts.push(part as Buffer)
-      return Buffer.concat(parts).toString('utf8')
-    }
-    const code = new Promise<number | null>((resolve) => child.once('close', resolve))
-    const [out, err] = await Promise.all([gather(child.stdout), gather(child.stderr)])
-    return { out, err, code: await code }
-  }
   const json = async (...args: readonly string[]) =>
     JSON.parse((await dormouse(['--json', ...args])).out) as Record<string, string>
 
@@ -165,10 +152,12 @@ describe('dormouse, the command', () => {
   })
 
   it('says why, and what happened', async () => {
-    expect((await dormouse(['why', 'work'])).out).toContain('work is running')
+    const why = (await dormouse(['why', 'work'])).out
+    expect(why).toContain('work is running: someone asked for it\n')
+    expect(why).toMatch(/ by +\S.* <first@dormouse\.test> \(user\)\n/)
     await expect
       .poll(async () => (await dormouse(['logs', 'work'])).out, { timeout: 30_000 })
-      .toMatch(/compute\.requested[^]*hibernated[^]*running/)
+      .toMatch(/compute\.requested.* <first@dormouse\.test>[^]*hibernated[^]*running/)
   })
 
   it('forks, commits, and deletes what it is told to', async () => {

@@ -1,7 +1,8 @@
-import type { ExecRequest } from '../sidekick/protocol.ts'
+import type { ExecRequest, PortInfo } from '../sidekick/protocol.ts'
 import { capture, exec, type ExecHandlers } from './exec.ts'
 import { filesOf } from './files.ts'
 import { openHttp, type Auth } from './http.ts'
+import { apiKeysOf, groupsOf, usersOf } from './people.ts'
 import { randomId } from './random-id.ts'
 import { feedStdin } from './stdin.ts'
 import { serverEvents } from './server-events.ts'
@@ -14,9 +15,12 @@ import type {
   NewImage,
   Page,
   Platform,
+  PortDoor,
+  Schedule,
   Session,
   Snapshot,
   User,
+  Visibility,
 } from './types.ts'
 
 export interface ClientOptions {
@@ -76,12 +80,31 @@ export const openClient = (options: ClientOptions) => {
       /** Seconds from now until the lifetime ends (0: never), and a new idle timeout. */
       extend: (id: string, change: { lifetime?: number; idle_timeout?: number } & Wait) =>
         command(id, 'extend', change),
+      /** Takes the place of the one it has; null takes it away. */
+      schedule: (id: string, schedule: Schedule | null, { wait }: Wait = {}) =>
+        api.json<Compute>('PUT', `/api/computes/${id}/schedule`, {
+          query: { wait },
+          json: { schedule },
+        }),
       commit: (id: string, image: { name: string } & Wait) =>
         command(id, 'commit', image) as unknown as Promise<Image>,
       remove: (id: string, options: { purge?: boolean } & Wait = {}) =>
         api.json<Compute>('DELETE', `/api/computes/${id}`, {
           query: { wait: options.wait, purge: options.purge ? true : undefined },
         }),
+    },
+
+    /** Who may open which; one that nobody spoke of is private. */
+    ports: {
+      list: (computeId: string) =>
+        api.json<Page<PortDoor>>('GET', `/api/computes/${computeId}/ports`),
+      set: (computeId: string, port: number, visibility: Visibility) =>
+        api.json<PortDoor>('PUT', `/api/computes/${computeId}/ports/${port}`, {
+          json: { visibility },
+        }),
+      /** What listens in a running compute; wakes nothing. */
+      listening: (computeId: string) =>
+        gateway.json<readonly PortInfo[]>('GET', `/compute/${computeId}/ports`),
     },
 
     events: {
@@ -114,6 +137,12 @@ export const openClient = (options: ClientOptions) => {
         api.json<Filesystem>('POST', `/api/filesystems/${id}/restore`, {
           json: { snapshot_id: snapshotId },
         }),
+      /** The files of a snapshot, or as last saved: a .tar.zst. */
+      export: async (id: string, snapshotId?: string): Promise<ReadableStream<Uint8Array>> => {
+        const path = `/api/filesystems/${id}/export`
+        const response = await api.send('GET', path, { query: { snapshot: snapshotId } })
+        return response.body ?? new Blob([]).stream()
+      },
       /** Into the trash; with `purge` out of that too, for good. */
       remove: async (id: string, options: { purge?: boolean } = {}) => {
         await api.send('DELETE', `/api/filesystems/${id}`)
@@ -125,6 +154,9 @@ export const openClient = (options: ClientOptions) => {
       list: () => api.json<Page<Filesystem>>('GET', '/api/trash'),
       restore: (id: string) => api.json<Filesystem>('POST', `/api/trash/${id}/restore`),
     },
+    groups: groupsOf(api),
+    apiKeys: apiKeysOf(api),
+    users: usersOf(api),
     /** What must be known before anybody logs in. */
     platform: () => api.json<Platform>('GET', '/api/platform'),
     images: {

@@ -41,6 +41,7 @@ export interface Compute {
   /** Seconds; 0 is off. */
   readonly max_lifetime: number
   readonly lifetime_ends_at: string | null
+  readonly schedule: Schedule | null
   readonly problem: ComputeProblem | null
   readonly created_at: string
   /** `enforced` by the kernel, or `watched`. */
@@ -52,6 +53,23 @@ export interface Compute {
   readonly why: Why
   /** Only in answers that could wait; false: accepted and under way. */
   readonly settled?: boolean
+}
+
+/** Cron lines of five fields, minute first; the latest one that has passed decides. */
+export interface Schedule {
+  /** IANA zone, e.g. Europe/Zurich */
+  readonly timezone: string
+  readonly hibernate: readonly string[]
+  readonly wake: readonly string[]
+}
+
+/** Who may open a port: members of its group who may use the compute, all of them, anybody. */
+export type Visibility = 'private' | 'group' | 'public'
+
+export interface PortDoor {
+  readonly port: number
+  readonly visibility: Visibility
+  readonly url: string
 }
 
 /** Why it is up, or why it is not, and what would end that. */
@@ -114,6 +132,8 @@ export interface Image {
   /** null: of the platform. */
   readonly group_id: string | null
   readonly state: 'pending' | 'ready' | 'failed' | 'deleted'
+  /** What it was made of: a runtime's own image, or a reference of a registry. */
+  readonly base: string
   readonly digest: string | null
   readonly size_bytes: number
   readonly problem: { readonly code: string; readonly message: string } | null
@@ -130,6 +150,7 @@ export interface NewImage {
 
 export interface LifeEvent {
   readonly cursor: string
+  readonly groupId: string
   readonly computeId: string | null
   readonly generation: number | null
   readonly type: string
@@ -152,6 +173,49 @@ export interface User {
   readonly operator: boolean
   readonly personalGroupId: string
   readonly groups: readonly { readonly id: string; readonly name: string; readonly role: string }[]
+}
+
+export type Role = 'owner' | 'member' | 'viewer'
+
+export interface Group {
+  readonly id: string
+  readonly name: string
+  /** Of the caller. */
+  readonly role: Role
+  /** Made with its person, who stays its owner. */
+  readonly personal: boolean
+}
+
+export interface Member {
+  readonly user_id: string
+  readonly email: string
+  readonly name: string
+  readonly role: Role
+}
+
+export interface ApiKey {
+  readonly id: string
+  readonly name: string
+  /** The one group it sees. */
+  readonly groupId: string
+  readonly createdAt: string
+  readonly expiresAt: string | null
+  readonly lastUsedAt: string | null
+}
+
+export interface NewApiKey {
+  readonly name: string
+  /** Default: the caller's own. */
+  readonly groupId?: string | undefined
+  /** Seconds; default: it does not end. */
+  readonly expiresIn?: number | undefined
+}
+
+export interface NewUser {
+  readonly email: string
+  readonly password: string
+  readonly name?: string | undefined
+  readonly operator?: boolean | undefined
 }
 
 export interface Session {

@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import type { LifeEvent, Page } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { print, shown, styled, styledState, tell } from '../output.ts'
+import { peopleOf } from '../people.ts'
 
 export const addLogsCommand = (program: Command): void => {
   program
@@ -20,13 +21,16 @@ export const addLogsCommand = (program: Command): void => {
         const context = await contextOf(command)
         const computeId =
           reference === undefined ? undefined : (await context.compute(reference)).compute.id
-        const show = (event: LifeEvent) =>
-          print(context.options.json ? JSON.stringify(event) : line(event, computeId === undefined))
+        const who = peopleOf(context.client)
+        const show = async (event: LifeEvent) => {
+          if (context.options.json) return print(JSON.stringify(event))
+          print(line(event, await who(event.actor, event.groupId), computeId === undefined))
+        }
         const past = { ...(computeId && { computeId }) }
         const latest = await context.client.events.page(
           options.all ? { ...past, limit: PAGE } : { ...past, tail: options.number ?? LATEST },
         )
-        latest.items.forEach(show)
+        for (const event of latest.items) await show(event)
         let after = latest.next_cursor ?? undefined
         while (options.all && after !== undefined) {
           const page: Page<LifeEvent> = await context.client.events.page({
@@ -34,7 +38,7 @@ export const addLogsCommand = (program: Command): void => {
             limit: PAGE,
             after,
           })
-          page.items.forEach(show)
+          for (const event of page.items) await show(event)
           if (page.items.length === 0) break
           after = page.next_cursor ?? after
         }
@@ -47,7 +51,7 @@ export const addLogsCommand = (program: Command): void => {
           ...(computeId && { computeId }),
           ...(after && { after }),
         }))
-          show(event)
+          await show(event)
       },
     )
 }
@@ -62,13 +66,13 @@ const count = (text: string): number => {
   return value
 }
 
-const line = (event: LifeEvent, named: boolean): string =>
+const line = (event: LifeEvent, by: string, named: boolean): string =>
   [
     styled('dim', event.at.replace('T', ' ').replace(/\.\d+Z$/, 'Z')),
     ...(named ? [event.computeId ?? '-'] : []),
     event.state === null ? event.type : `${event.type} ${styledState(event.state)}`,
     ...(event.reason === null ? [] : [shown(event.reason)]),
-    styled('dim', event.actor),
+    styled('dim', shown(by)),
     ...facts(event.data),
   ].join('  ')
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Compute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { print, shown, styledState } from '../output.ts'
+import { peopleOf } from '../people.ts'
 import { ago, span } from '../when.ts'
 
 export const addWhyCommand = (program: Command): void => {
@@ -13,17 +14,22 @@ export const addWhyCommand = (program: Command): void => {
       const context = await contextOf(command)
       const { compute } = await context.compute(reference)
       const current = await context.client.computes.get(compute.id)
-      context.show(current.why, () => lines(current).forEach(print))
+      const { actor } = current.why
+      const by = context.options.json
+        ? actor
+        : await peopleOf(context.client)(actor, current.group_id)
+      context.show(current.why, () => lines(current, by).forEach(print))
     })
 }
 
-const lines = (compute: Compute): string[] => {
+const lines = (compute: Compute, by: string): string[] => {
   const { why, problem } = compute
-  const answer = why.upBecause ?? why.stoppedBecause ?? why.reason
+  // The words of the API end with the actor's id; who that is has a line of its own.
+  const answer = (why.upBecause ?? why.stoppedBecause ?? why.reason).replace(` (${why.actor})`, '')
   return [
     `${shown(compute.name)} is ${styledState(compute.state)}: ${shown(answer)}`,
     `  since   ${ago(why.since)} (${why.since})`,
-    `  by      ${why.actor} (${shown(why.reason)})`,
+    `  by      ${shown(by)} (${shown(why.reason)})`,
     ...(why.nextTimer === undefined ? [] : [`  next    ${next(why.nextTimer)}`]),
     ...(why.outOfMemoryAt === undefined
       ? []

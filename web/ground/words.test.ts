@@ -6,7 +6,7 @@ const ME = 'vgr1qg0s9gowmv95mx89'
 const told = (event: Partial<LifeEvent>): string =>
   describeEvent(
     {
-      ...{ cursor: '1-1', computeId: 'c', generation: 1, type: 'compute.running' },
+      ...{ cursor: '1-1', groupId: 'g', computeId: 'c', generation: 1, type: 'compute.running' },
       ...{ state: 'running', reason: null, actor: 'system:idle-timer', data: {} },
       at: '2026-01-01T00:00:00Z',
       ...event,
