@@ -3,14 +3,21 @@ import { Command, CommanderError } from 'commander'
 import { addComputeCommands } from './commands/create.ts'
 import { addCopyCommand } from './commands/copy.ts'
 import { addExecCommand } from './commands/exec.ts'
+import { addGroupCommands } from './commands/groups.ts'
+import { addImageListCommands } from './commands/image-list.ts'
 import { addImageCommands } from './commands/images.ts'
+import { addKeyCommands } from './commands/keys.ts'
 import { addLifeCommands } from './commands/life.ts'
 import { addListCommand } from './commands/list.ts'
 import { addLoginCommands } from './commands/login.ts'
 import { addLogsCommand } from './commands/logs.ts'
 import { addOpenCommand } from './commands/open.ts'
+import { addPortCommands } from './commands/ports.ts'
+import { addScheduleCommands } from './commands/schedule.ts'
 import { addShellCommand } from './commands/shell.ts'
+import { addSnapshotCommands } from './commands/snapshots.ts'
 import { addTrashCommands } from './commands/trash.ts'
+import { addUserCommands } from './commands/users.ts'
 import { addWhyCommand } from './commands/why.ts'
 import { describeFailure, EXIT } from './exit-codes.ts'
 import type { GlobalOptions } from './session.ts'
@@ -37,22 +44,39 @@ exec and shell pass on the exit code of what ran.`,
   )
   .exitOverride()
 
+program.commandsGroup('Who you are:')
 addLoginCommands(program)
+addUserCommands(program)
+addKeyCommands(program)
+addGroupCommands(program)
+program.commandsGroup('Computes:')
 addComputeCommands(program)
 addListCommand(program)
 addShellCommand(program)
 addExecCommand(program)
 addCopyCommand(program)
+addOpenCommand(program)
+addPortCommands(program)
+program.commandsGroup('How long they are up, and why:')
 addLogsCommand(program)
 addWhyCommand(program)
 addLifeCommands(program)
+addScheduleCommands(program)
+program.commandsGroup('Their files and images:')
 addTrashCommands(program)
+addSnapshotCommands(program)
 addImageCommands(program)
-addOpenCommand(program)
+addImageListCommands(program)
+program.commandsGroup('Help:').helpCommand(true)
 
-// Wherever they stand: before the command's name or after it.
+const every = (command: Command): readonly Command[] => [
+  command,
+  ...command.commands.flatMap(every),
+]
+
+// Wherever they stand: before a command's name or after it.
 let json = false
-for (const command of [program, ...program.commands])
+for (const command of every(program))
   command
     .option('--api <url>', 'the platform (or DORMOUSE_API_URL; default: where you logged in)')
     .option('--json', 'print JSON')

@@ -50,6 +50,16 @@ export const askSecret = (question: string): Promise<string> => {
 export const secretFromStdin = async (): Promise<string> =>
   (await text(process.stdin)).replace(/\r?\n$/, '')
 
-/** Yes only for y or yes; without a terminal it is no. */
-export const confirm = async (question: string): Promise<boolean> =>
-  process.stdin.isTTY === true && /^y(es)?$/i.test(await ask(`${question} [y/N] `))
+/** Yes only for y or yes. */
+const confirm = async (question: string): Promise<boolean> =>
+  /^y(es)?$/i.test(await ask(`${question} [y/N] `))
+
+/** Asks on a terminal unless told `yes`; elsewhere whoever ran it has decided. Errors: CliError after a no. */
+export const mustConfirm = async (
+  question: string,
+  yes: boolean | undefined,
+  otherwise: string,
+): Promise<void> => {
+  if (!yes && process.stdin.isTTY && !(await confirm(question)))
+    throw new CliError(EXIT.failure, otherwise)
+}

@@ -7,6 +7,13 @@ import { shown } from './output.ts'
 
 const ID = /^[a-z][a-z0-9]{19}$/
 
+/** Id of a group that was named by its id, its name, or the beginning of either. */
+export const resolveGroupId = async (client: Client, reference: string): Promise<string> => {
+  if (ID.test(reference)) return reference
+  const { items } = await client.groups.list()
+  return pick(items, reference, 'List yours with `dormouse group ls`.', 'group').id
+}
+
 /** A compute by id, by name, or by the beginning of either, if only one has it. */
 export const resolveCompute = async (client: Client, reference: string): Promise<Compute> => {
   if (ID.test(reference)) {
@@ -22,23 +29,24 @@ export const resolveCompute = async (client: Client, reference: string): Promise
   return pick(living, reference)
 }
 
-export const pick = <T extends Pick<Compute, 'id' | 'name'>>(
-  computes: readonly T[],
+export const pick = <T extends { readonly id: string; readonly name: string }>(
+  all: readonly T[],
   reference: string,
   whereToLook = 'List yours with `dormouse ls`.',
+  kind = 'compute',
 ): T => {
   const tiers = [
-    computes.filter(({ id, name }) => id === reference || name === reference),
-    computes.filter(({ id, name }) => id.startsWith(reference) || name.startsWith(reference)),
+    all.filter(({ id, name }) => id === reference || name === reference),
+    all.filter(({ id, name }) => id.startsWith(reference) || name.startsWith(reference)),
   ]
   const matches = tiers.find((tier) => tier.length > 0) ?? []
   const [only] = matches
   if (only === undefined)
-    throw new CliError(EXIT.notFound, `No compute is called "${reference}".`, whereToLook)
+    throw new CliError(EXIT.notFound, `No ${kind} is called "${reference}".`, whereToLook)
   if (matches.length > 1)
     throw new CliError(
       EXIT.usage,
-      `"${reference}" could be any of ${matches.length} computes:\n${matches.map(({ id, name }) => `  ${id}  ${shown(name)}`).join('\n')}`,
+      `"${reference}" could be any of ${matches.length} ${kind}s:\n${matches.map(({ id, name }) => `  ${id}  ${shown(name)}`).join('\n')}`,
       new Set(matches.map(({ name }) => name)).size === 1
         ? 'They have the same name: give the id, or its beginning.'
         : 'Give more of the name, or the id.',

@@ -7,6 +7,7 @@ import { CliError, EXIT } from '../exit-codes.ts'
 import { printJson, shown, tell } from '../output.ts'
 import { takeAllTime } from '../patience.ts'
 import { withSpinner } from '../settle.ts'
+import { size } from '../size.ts'
 
 export const addCopyCommand = (program: Command): void => {
   program
@@ -44,10 +45,3 @@ export const addCopyCommand = (program: Command): void => {
         )
     })
 }
-
-const size = (bytes: number): string =>
-  bytes < 10_000
-    ? `${bytes} B`
-    : bytes < 1e6
-      ? `${Math.round(bytes / 1e3)} kB`
-      : `${(bytes / 1e6).toFixed(1)} MB`

@@ -3,6 +3,7 @@ import type { NewCompute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { createCompute, lineOf } from '../create-compute.ts'
 import { print } from '../output.ts'
+import { resolveGroupId } from '../resolve.ts'
 import { withSpinner } from '../settle.ts'
 import { parseSeconds } from '../when.ts'
 
@@ -25,7 +26,7 @@ export const addComputeCommands = (program: Command): void => {
     .argument('[name]')
     .option('--image <name>', 'what it starts from')
     .option('--filesystem <id>', 'use an existing filesystem')
-    .option('--group <id>', 'whose it is; default: yours')
+    .option('--group <group>', 'whose it is; default: yours')
     .option('--tier <tier>', 'basic, standard or premium')
     .option(
       '--idle <time>',
@@ -42,7 +43,7 @@ export const addComputeCommands = (program: Command): void => {
         name,
         image_name: options.image,
         filesystem_id: options.filesystem,
-        group_id: options.group,
+        group_id: options.group && (await resolveGroupId(context.client, options.group)),
         tier: options.tier,
         idle_timeout: options.idle,
         max_lifetime: options.lifetime,

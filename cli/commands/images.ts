@@ -7,6 +7,7 @@ import type { Compute } from '../../sdk/types.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { createCompute, lineOf } from '../create-compute.ts'
 import { print, shown } from '../output.ts'
+import { resolveSnapshot } from '../snapshot.ts'
 import { LOOK_EVERY_MS, withSpinner } from '../settle.ts'
 
 export const addImageCommands = (program: Command): void => {
@@ -40,20 +41,26 @@ export const addImageCommands = (program: Command): void => {
     .argument('<compute>')
     .argument('[name]', 'name of the new compute')
     .option('--saved', 'as they were last saved: takes no checkpoint first')
+    .option('--snapshot <id>', 'as they were in a snapshot of `dormouse snapshot ls`')
     .action(
       async (
         reference: string,
         name: string | undefined,
-        options: { saved?: boolean },
+        options: { saved?: boolean; snapshot?: string },
         command: Command,
       ) => {
         const context = await contextOf(command)
         const { client } = context
         const { compute } = await context.compute(reference)
         const fork = await withSpinner(`Forking ${shown(compute.name)}`, async (spinner) => {
-          if (!options.saved && (await atRest(client, compute)).state === 'running')
+          const snapshot =
+            options.snapshot && (await resolveSnapshot(client, compute, options.snapshot))
+          const asTheyAre = !options.saved && !snapshot
+          if (asTheyAre && (await atRest(client, compute)).state === 'running')
             await saveNow(client, compute.id)
-          const filesystem = await client.filesystems.fork(compute.filesystem_id)
+          const filesystem = await client.filesystems.fork(compute.filesystem_id, {
+            ...(snapshot && { snapshot_id: snapshot.id }),
+          })
           const wanted = {
             name: name ?? `${compute.name}-fork`,
             filesystem_id: filesystem.id,

@@ -4,7 +4,7 @@ import type { Compute, ComputeState } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { print, shown, styledState } from '../output.ts'
-import { confirm } from '../prompt.ts'
+import { mustConfirm } from '../prompt.ts'
 import { untilDone, WAIT_S, withSpinner } from '../settle.ts'
 import { span } from '../when.ts'
 import { seconds } from './create.ts'
@@ -67,7 +67,7 @@ const addTransition = (program: Command, { name, about, doing, ends, ask }: Tran
 const addExtend = (program: Command): void => {
   program
     .command('extend')
-    .description('give it more time')
+    .description('change when it ends or hibernates by itself')
     .argument('<compute>')
     .option('--lifetime <time>', 'end its lifetime this long from now; off: no end', seconds)
     .option('--idle <time>', 'new idle timeout; off: never', seconds)
@@ -116,8 +116,7 @@ const addRemove = (program: Command): void => {
         const found = await Promise.all(references.map((name) => context.compute(name)))
         const names = found.map(({ compute }) => shown(compute.name)).join(', ')
         const question = `Delete ${names}${options.purge ? ' and every file in it, for good' : ''}?`
-        if (!options.yes && process.stdin.isTTY && !(await confirm(question)))
-          throw new CliError(EXIT.failure, 'Nothing was deleted.')
+        await mustConfirm(question, options.yes, 'Nothing was deleted.')
         const removed: Compute[] = []
         for (const { compute } of found)
           removed.push(await remove(context.client, compute, options))

@@ -21,7 +21,7 @@ export const addOpenCommand = (program: Command): void => {
     )
 }
 
-const portNumber = (text: string): number => {
+export const portNumber = (text: string): number => {
   const port = Number(text)
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new InvalidArgumentError('Give a port from 1 to 65535.')
