@@ -3,9 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { spawn as spawnPty } from 'node-pty'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startStack, type Stack } from '../test/support/stack.ts'
-import { commandIn } from './testing/command.ts'
+import { BIN, commandIn } from './testing/command.ts'
 
 describe('dormouse, for what surrounds a compute', () => {
   let stack: Stack
@@ -165,6 +166,18 @@ describe('dormouse, for what surrounds a compute', () => {
     const absent = await dormouse(['snapshot', 'export', 'nobody', '-o', inFolder('no.tar.zst')])
     expect(absent).toMatchObject({ code: 4, out: '' })
     expect((await dormouse(['exec', 'work', 'cat note'])).out).toBe('one\n')
+  })
+
+  it('waits on a terminal of no width without drawing on it for ever', async () => {
+    const script = 'stty cols 0 && exec "$@"'
+    const argv = ['-c', script, 'sh', process.execPath, BIN, 'snapshot', 'create', 'work']
+    const pty = spawnPty('sh', argv, { env, cols: 80, rows: 24 })
+    const hung = setTimeout(() => pty.kill('SIGKILL'), 30_000)
+    let seen = ''
+    pty.onData((text) => (seen = (seen + text).slice(0, 200)))
+    await new Promise((resolve) => pty.onExit(resolve))
+    clearTimeout(hung)
+    expect(seen).toMatch(/^\S+ {2}saved \d+s ago\r\n$/)
   })
 
   it('lists images and deletes those of one’s own', async () => {

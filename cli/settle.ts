@@ -17,7 +17,8 @@ export const withSpinner = async <T>(
   const spinner = ora({
     text: harmless(text),
     stream: process.stderr,
-    isSilent: !process.stderr.isTTY,
+    // A terminal of no width, as `ssh -tt` from a job makes, would be cleared for ever.
+    isSilent: !process.stderr.isTTY || process.stderr.columns === 0,
   }).start()
   try {
     return await work(spinner)
