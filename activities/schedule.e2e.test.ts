@@ -18,6 +18,12 @@ describe('a schedule', () => {
 
   const planned = async (ownerId: string, state: ComputeState): Promise<string> => {
     const id = await ground.newCompute()
+    const owner = { id: ownerId, email: `${ownerId}@suite`, name: ownerId, password_hash: '' }
+    await ground.db
+      .insertInto('users')
+      .values(owner)
+      .onConflict((on) => on.doNothing())
+      .execute()
     const schedule = JSON.stringify(MORNINGS)
     const change = { owner_id: ownerId, state, schedule }
     await ground.db.updateTable('computes').set(change).where('id', '=', id).execute()
@@ -55,9 +61,9 @@ describe('a schedule', () => {
 
     await at(EVENING)
     expect(asked(left).map(({ name }) => name)).toEqual(['hibernate', 'hibernate'])
-    const change = { state: 'hibernated' } as const
+    // Long after those of the morning were asked to wake.
+    const change = { state: 'hibernated', wake_asked_at: null } as const
     await ground.db.updateTable('computes').set(change).where('id', 'in', all).execute()
-    // Those that were woken in the morning are asked for no more.
     const later = createControlActivities({ ...ground.deps, computesUpPerUser: 3 })
     for (const computeId of left)
       await later.convergeToSchedule({ computeId, scheduledAt: NEXT_MORNING })

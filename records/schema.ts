@@ -149,6 +149,7 @@ export interface ComputesTable {
   delete_requested: Json<{ purge: boolean } | null>
   created_at: CreatedAt
   terminated_at: Date | null
+  wake_asked_at: Date | null
 }
 export interface SandboxesTable {
   compute_id: string

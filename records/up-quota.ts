@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { DormouseError } from '../workflows/errors.ts'
 import type { Db, Queryable } from './database.ts'
 import { lockUser } from './user-lock.ts'
@@ -5,34 +6,33 @@ import { lockUser } from './user-lock.ts'
 /** States that hold no memory of a node. */
 const DOWN = ['hibernated', 'failed', 'terminated'] as const
 /** By then the row of a compute that was asked to wake says so itself. */
-const ASKED_FOR_MS = 15_000
+const ASKED_FOR_S = 15
 
 /**
  * How many computes of one user may be up at once, whatever groups they are in: of its owner, who may
  * be another than the one who asks. Refuses with QuotaExceeded.
  */
 export const createUpQuota = (db: Db, cap: number) => {
-  /** compute → asked to wake by this process just now; its row does not show it yet. */
-  const asked = new Map<string, { readonly ownerId: string; readonly untilMs: number }>()
-
   const check = async (tx: Queryable, ownerId: string, computeId: string): Promise<void> => {
     await lockUser(tx, ownerId)
     const up = await tx
       .selectFrom('computes')
       .select('id')
       .where('owner_id', '=', ownerId)
-      .where('state', 'not in', [...DOWN])
+      .where('id', '!=', computeId)
+      .where('state', '!=', 'terminated')
+      .where((on) =>
+        on.or([
+          on('state', 'not in', [...DOWN]),
+          on('wake_asked_at', '>', sql<Date>`now() - make_interval(secs => ${ASKED_FOR_S})`),
+        ]),
+      )
       .execute()
-    const now = performance.now()
-    for (const [id, { untilMs }] of asked) if (untilMs < now) asked.delete(id)
-    const waking = [...asked].filter(([, one]) => one.ownerId === ownerId).map(([id]) => id)
-    const used = new Set([...up.map(({ id }) => id), ...waking])
-    used.delete(computeId)
-    if (used.size >= cap)
+    if (up.length >= cap)
       throw new DormouseError(
         'QuotaExceeded',
-        `${used.size} computes of this user are up; the cap is ${cap}. Hibernate one, or wait until one falls asleep`,
-        { quota: 'computes_up', used: used.size, cap },
+        `${up.length} computes of this user are up; the cap is ${cap}. Hibernate one, or wait until one falls asleep`,
+        { quota: 'computes_up', used: up.length, cap },
       )
   }
 
@@ -49,8 +49,12 @@ export const createUpQuota = (db: Db, cap: number) => {
         ? Promise.resolve()
         : db.transaction().execute(async (tx) => {
             await check(tx, row.owner_id, row.id)
-            // Before the lock is given up, so that those who wait for it see this one.
-            asked.set(row.id, { ownerId: row.owner_id, untilMs: performance.now() + ASKED_FOR_MS })
+            // In the same transaction, so that those who wait for the lock see this one.
+            await tx
+              .updateTable('computes')
+              .set({ wake_asked_at: sql<Date>`clock_timestamp()` })
+              .where('id', '=', row.id)
+              .execute()
           }),
   }
 }

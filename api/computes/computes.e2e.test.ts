@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { requireCompute } from '../../records/computes.ts'
 import { newId } from '../../records/ids.ts'
+import { createUpQuota } from '../../records/up-quota.ts'
 import { latch } from '../../test/support/latch.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import { startHarness, type Harness, type Person } from '../testing/harness.ts'
@@ -239,6 +241,23 @@ describe('computes of one user that are up', () => {
     expect((await wake(up)).status).toBeLessThan(300)
     const bob = await small.person('bob')
     expect((await small.send('POST', '/api/computes', bob.token, {})).status).toBe(201)
+    await small.stop()
+  })
+
+  it('are capped also where several processes are asked for them', async () => {
+    const small = await startHarness({ env: { DORMOUSE_COMPUTES_UP_PER_USER: '1' } })
+    const eve = await small.person('eve')
+    const asleep = async () => {
+      const { body } = await small.send('POST', '/api/computes', eve.token, {})
+      await stateOf(small, body.id, 'hibernated')
+      return requireCompute(small.db, body.id as string)
+    }
+    const [one, other] = [await asleep(), await asleep()]
+    const wake = ({ id }: { id: string }) =>
+      small.send('POST', `/api/computes/${id}/wake`, eve.token)
+    await createUpQuota(small.db, 1).takePlace(one)
+    expect((await wake(other)).body).toMatchObject({ code: 'QuotaExceeded', details: { used: 1 } })
+    expect((await wake(one)).status).toBeLessThan(300)
     await small.stop()
   })
 
