@@ -6,9 +6,12 @@
  * 2: a life is fewer events. 3: a delete tries to save for its whole bound, what is turned off asks no
  * more, a schedule's hibernation gives way to activity. 4: a wake that waited behind a hibernation
  * that could not be saved ends its retries, a hibernation that someone asked for outlasts a drain's move, no
- * wake ends the move, and a commit that fails is an event.
+ * wake ends the move, and a commit that fails is an event. 5: a wake, or a moved lifetime, calls off a
+ * hibernation that is still asked about, and outlasts one that does not come to pass; an end that a schedule
+ * announced outlasts the sandbox, a cancel a drain's move; what is asked while the idle timer asks comes
+ * first; of two schedules or extensions the later stands; a loss is looked at once, and soon.
  */
-export const PLOT = 4
+export const PLOT = 5
 
 const PREFIX = 'dormouse-plot-'
 

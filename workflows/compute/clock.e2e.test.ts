@@ -216,3 +216,156 @@ test('a sidekick that does not answer is no proof of idleness', async () => {
   t.world.heal()
   await t.until(input, 'hibernated')
 })
+
+const BY_SCHEDULE = { reason: 'schedule', actor: 'system:schedule' } as const
+const WAIT = { waitMs: 20_000 }
+const PATIENTLY = { waitMs: 40_000 }
+
+/** As if nothing had been active for a minute. */
+const quiet = (id: string): void => {
+  const box = t.world.sandboxes.get(`${id}:1`)
+  if (box) box.activeAtMs -= 60_000
+}
+
+test.each(['idle', 'in use'])(
+  'a wake while a schedule asks about what turns out %s calls that hibernation off',
+  async (use) => {
+    const input = await t.up({ announceMs: [1_500] })
+    const id = input.computeId
+    quiet(id)
+    const release = t.world.hold('probe', id)
+    const told = t.doors.command(input, 'hibernate', { cause: BY_SCHEDULE }, WAIT)
+    await expect.poll(() => t.world.called('probe', id), PATIENT).toBe(1)
+    expect((await t.ask(input, 'wake')).state).toBe('running')
+    if (use === 'in use') t.world.touch(id)
+    release()
+    expect((await told).result?.state).toBe('running')
+    await sleep(3_000)
+    expect(t.world.row(id).state).toBe('running')
+    expect(t.world.called('save', id)).toBe(0)
+    expect(t.world.event(id, 'announced')).toBeUndefined()
+    await keepHistories(
+      `woken-while-schedule-asks-${use.replace(' ', '-')}`,
+      input,
+      await t.histories(input),
+    )
+  },
+)
+
+test('a longer lifetime that is asked for while a schedule asks calls that hibernation off', async () => {
+  const input = await t.up({ announceMs: [1_500] })
+  const id = input.computeId
+  quiet(id)
+  const release = t.world.hold('probe', id)
+  const told = t.doors.command(input, 'hibernate', { cause: BY_SCHEDULE }, WAIT)
+  await expect.poll(() => t.world.called('probe', id), PATIENT).toBe(1)
+  const args = { cause: USER, lifetimeMs: 60_000 }
+  const { result } = await t.doors.command(input, 'extend', args, WAIT)
+  release()
+  expect((await told).result).toMatchObject({
+    state: 'running',
+    lifetimeEndsAt: result?.lifetimeEndsAt,
+  })
+  await sleep(1_000)
+  expect(t.world.row(id).state).toBe('running')
+  await keepHistories('extended-while-schedule-asks', input, await t.histories(input))
+})
+
+test('a wake that waits for a schedule whose hibernation is called off ends with no end announced', async () => {
+  const input = await t.up({ announceMs: [1_500] })
+  const id = input.computeId
+  quiet(id)
+  const release = t.world.hold('save', id)
+  const told = t.doors.command(input, 'hibernate', { cause: BY_SCHEDULE }, WAIT)
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBe(1)
+  const woken = t.ask(input, 'wake')
+  await sleep(500)
+  t.world.touch(id)
+  release()
+  expect((await told).result?.lifetimeEndsAt).toBeUndefined()
+  expect((await woken).state).toBe('running')
+  await sleep(3_000)
+  expect(t.world.row(id).state).toBe('running')
+  await keepHistories('woken-while-schedule-saves', input, await t.histories(input))
+})
+
+test('a wake while the idle timer asks is use, as is one before', async () => {
+  const input = await t.up({ idleTimeoutMs: 3_000 })
+  const id = input.computeId
+  await sleep(2_000)
+  expect((await t.ask(input, 'wake')).state).toBe('running')
+  await sleep(2_000)
+  expect(t.world.called('probe', id)).toBe(0)
+  const release = t.world.hold('probe', id)
+  await expect.poll(() => t.world.called('probe', id), PATIENT).toBe(1)
+  expect((await t.ask(input, 'wake')).state).toBe('running')
+  release()
+  await sleep(1_500)
+  expect(t.world.row(id).state).toBe('running')
+  expect(t.world.called('save', id)).toBe(0)
+  await t.until(input, 'hibernated')
+  await keepHistories('woken-while-idle-asks', input, await t.histories(input))
+})
+
+test('a checkpoint that is asked for while the idle timer asks is made before it sleeps', async () => {
+  const input = await t.up({ idleTimeoutMs: 700 })
+  const id = input.computeId
+  t.world.write(id, 'a')
+  const release = t.world.hold('probe', id)
+  await expect.poll(() => t.world.called('probe', id), PATIENT).toBe(1)
+  await sleep(700)
+  const saved = t.doors.command(input, 'checkpoint', { cause: USER }, WAIT)
+  await sleep(500)
+  release()
+  expect((await saved).result?.snapshotId).toMatch(/^snapshot-/)
+  await t.until(input, 'hibernated')
+  await keepHistories('checkpoint-while-idle-asks', input, await t.histories(input))
+})
+
+test('a longer lifetime that is asked for while its end is saved outlasts a save that fails', async () => {
+  const input = await t.up({ maxLifetimeMs: 1_000 })
+  const id = input.computeId
+  t.world.fail('save', 'SaveFailed', 1, id)
+  const release = t.world.hold('save', id)
+  await t.until(input, 'hibernating')
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBe(1)
+  const args = { cause: USER, lifetimeMs: 60_000 }
+  await t.doors.command(input, 'extend', args, WAIT)
+  release()
+  await t.until(input, 'running')
+  await sleep(2_000)
+  expect(t.world.row(id)).toMatchObject({ state: 'running', problem: { code: 'SaveFailed' } })
+  expect(t.world.called('save', id)).toBe(1)
+  await keepHistories('extended-while-its-end-is-saved', input, await t.histories(input))
+})
+
+test('of two schedules the one asked for later stands, also when the first is written late', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  const at = (hour: number) => ({
+    timezone: 'UTC',
+    hibernate: [`0 ${hour} * * *`],
+    wake: [],
+  })
+  t.world.fail('applySchedule', 'Unavailable', 1, id)
+  const first = { cause: USER, schedule: at(20) }
+  await t.doors.command(input, 'schedule', first, { waitMs: 0 })
+  await t.doors.command(input, 'schedule', { cause: USER, schedule: at(21) }, WAIT)
+  await expect.poll(() => t.world.called('applySchedule', id), PATIENT).toBe(3)
+  await sleep(300)
+  expect(t.world.row(id).schedule).toEqual(at(21))
+  await keepHistories('scheduled-twice', input, await t.histories(input))
+})
+
+test('of two extensions the one asked for later is written last', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  // So long that the workflow hears of other things in between.
+  t.world.fail('note', 'Unavailable', 5, id)
+  const first = t.doors.command(input, 'extend', { cause: USER, idleTimeoutMs: 60_000 }, PATIENTLY)
+  await expect.poll(() => t.world.called('note', id), { timeout: 30_000 }).toBe(5)
+  await t.doors.command(input, 'extend', { cause: USER, idleTimeoutMs: 90_000 }, PATIENTLY)
+  await first
+  expect(t.world.event(id, 'extended')?.detail['idleTimeoutMs']).toBe(90_000)
+  await keepHistories('extended-twice', input, await t.histories(input))
+})

@@ -18,6 +18,7 @@ import { failure, problemOf } from './failures.ts'
 import { follows, forgetRetry, target, viewOf, type Life } from './life.ts'
 import { isComingUp, isSettled, judgeLifetime, type Verdict } from './lifecycle.ts'
 import { admit, judgeQueued, underWay } from './queue.ts'
+import { outlast, wakeRunning } from './wanted.ts'
 import { isFailureName } from '../errors.ts'
 
 const MAX_QUEUED = 50
@@ -41,10 +42,12 @@ export const listen = (life: Life): void => {
   onCommand(life, 'retry', (args) => ({ kind: 'retry', ...args }))
   onCommand(life, 'commit', (args) => ({ kind: 'commit', ...args }))
   onCommand(life, 'checkpoint', (args) => ({ kind: 'checkpoint', ...args }))
-  handle(life, 'extend', (args) => extend(life, args))
+  const extending = inTurn(life)
+  handle(life, 'extend', (args) => extend(life, args, extending))
+  const scheduling = inTurn(life)
   handle(life, 'schedule', async ({ schedule }) => {
     try {
-      await applySchedule({ computeId: life.input.computeId, schedule })
+      await scheduling(() => applySchedule({ computeId: life.input.computeId, schedule }))
     } catch (error) {
       const { code, message } = problemOf(error, 'Unavailable')
       throw failure(isFailureName(code) ? code : 'Unavailable', message)
@@ -60,9 +63,9 @@ export const hearCancel = (life: Life): void => {
     const verdict = judgeQueued('hibernate', life.memory.state, life.queue)
     const cause = { reason: 'operator', actor: 'operator' } as const
     const wish = { kind: 'hibernate', cause, automatic: false } as const
-    const joins =
-      verdict.kind === 'join' &&
-      (!follows(life, 3) || underWay(wish, life.queue, life.serving, true) !== undefined)
+    const under = underWay(wish, life.queue, life.serving, true)
+    const joins = verdict.kind === 'join' && (!follows(life, 3) || under !== undefined)
+    if (joins && follows(life, 5)) life.toStayAsleep = under
     if (verdict.kind === 'refuse' || verdict.kind === 'answer' || joins) return
     life.queue.push({ wish, tickets: [] })
   })
@@ -76,10 +79,11 @@ const onCommand = <K extends Exclude<CommandName, 'extend' | 'schedule'>>(
 ): void =>
   handle(life, name, async (args, verdict) => {
     if (verdict.kind === 'answer') {
-      if (name === 'wake') forgetRetry(life)
+      if (name === 'wake') wakeRunning(life)
       return viewOf(life) as CommandResults[K]
     }
-    if (life.queue.length >= MAX_QUEUED)
+    // A delete overtakes whatever waits.
+    if (life.queue.length >= MAX_QUEUED && !(name === 'delete' && follows(life, 5)))
       throw failure('RateLimited', 'too much is asked of this compute at once; ask again later')
     if (name === 'delete') life.deleteByMs ??= Date.now() + life.input.timings.deleteSaveForMs
     life.tickets += 1
@@ -122,7 +126,22 @@ const handle = <K extends CommandName>(
   )
 }
 
-const extend = async (life: Life, args: CommandArgs['extend']): Promise<ComputeView> => {
+/** Of two that write the same row the one that was asked later is to be the one that stands. */
+const inTurn = (life: Life) => {
+  let last: Promise<unknown> = Promise.resolve()
+  return (write: () => Promise<void>): Promise<void> => {
+    if (!follows(life, 5)) return write()
+    const mine = last.then(write)
+    last = mine.catch(() => undefined)
+    return mine
+  }
+}
+
+const extend = async (
+  life: Life,
+  args: CommandArgs['extend'],
+  inItsTurn: ReturnType<typeof inTurn>,
+): Promise<ComputeView> => {
   const { memory } = life
   const { cause, lifetimeMs, idleTimeoutMs } = args
   if (idleTimeoutMs !== undefined) {
@@ -142,6 +161,7 @@ const extend = async (life: Life, args: CommandArgs['extend']): Promise<ComputeV
     }
     const ended = memory.clock.retry?.cause.reason
     if (ended === 'lifetime' || ended === 'schedule') forgetRetry(life)
+    outlast(life)
   }
   life.rearm = true
   const view = viewOf(life)
@@ -149,7 +169,8 @@ const extend = async (life: Life, args: CommandArgs['extend']): Promise<ComputeV
     idleTimeoutMs: memory.idleTimeoutMs,
     ...(lifetimeMs === undefined ? {} : { lifetimeEndsAt: view.lifetimeEndsAt ?? null }),
   }
-  await note({ ...target(life), type: 'extended', cause, detail })
+  const extended = { ...target(life), type: 'extended', cause, detail }
+  await inItsTurn(() => note(extended))
   return view
 }
 
@@ -162,7 +183,11 @@ const observe = (life: Life, seen: Observation): void => {
   }
   const cause = { reason: seen.reason, actor: 'system:observer' }
   if (seen.what === 'gone') {
-    queue.push({ wish: { kind: 'lost', cause, generation: seen.generation }, tickets: [] })
+    // Told as long as it lasts, also while nobody has time to look.
+    const { generation } = seen
+    const isTold = queue.some(({ wish }) => wish.kind === 'lost' && wish.generation === generation)
+    if (isTold && follows(life, 5)) return
+    queue.push({ wish: { kind: 'lost', cause, generation }, tickets: [] })
     return
   }
   const wish = { kind: 'hibernate', cause, automatic: false } as const

@@ -248,3 +248,22 @@ test('what else was asked is refused by name', async () => {
   await expect(slept).rejects.toMatchObject({ name: 'InvalidState' })
   await saved
 })
+
+test('to be purged while a schedule asks whether it is in use: nothing is saved', async () => {
+  const cause = { reason: 'schedule', actor: 'system:schedule' } as const
+  const input = await t.up({ announceMs: [200] })
+  const id = input.computeId
+  t.world.write(id, 'a')
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const release = t.world.hold('probe', id)
+  const slept = t.doors.command(input, 'hibernate', { cause }, { waitMs: 20_000 })
+  slept.catch(() => undefined)
+  await expect.poll(() => t.world.called('probe', id), PATIENT).toBe(1)
+  const gone = t.remove(input, true)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  release()
+  expect((await gone).state).toBe('terminated')
+  await expect(slept).rejects.toMatchObject({ name: 'InvalidState' })
+  expect(t.world.called('save', id)).toBe(0)
+  await keepHistories('purged-while-schedule-asks', input, await t.histories(input))
+})

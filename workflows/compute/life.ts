@@ -51,10 +51,16 @@ export interface Life {
   renew: boolean
   /** Recalls in a row without reaching a rest. */
   recalls: number
+  /** When the last of them ended. */
+  recalledAtMs: number
   /** What an observer gave as the reason of a loss that is being confirmed. */
   lossCause: Cause | undefined
   /** Since when it is being brought up, also across recalls. */
   startingSinceMs: number | undefined
+  /** Whose end someone moved while it was under way: if it does not come to pass, it is not tried again. */
+  outlasted: Entry | undefined
+  /** A drain's move that an operator's cancel joined: it is to end asleep. */
+  toStayAsleep: Entry | undefined
   /** Bringing it up was given up for this, and the row does not say so yet. */
   givenUp: { readonly problem: ComputeProblem; readonly reason: Reason } | undefined
   /** State and time that the search attributes were last set for, in this run. */
@@ -93,8 +99,11 @@ export const begin = (input: ComputeInput): Life => {
     resetSeen: false,
     renew: false,
     recalls: 0,
+    recalledAtMs: 0,
     lossCause: undefined,
     startingSinceMs: undefined,
+    outlasted: undefined,
+    toStayAsleep: undefined,
     givenUp: undefined,
     shown: plot >= 2 && input.memory !== undefined ? shownAs(input.memory) : undefined,
     activity: null,
@@ -103,7 +112,8 @@ export const begin = (input: ComputeInput): Life => {
 }
 
 /** False for a run that began on a plot before that one. */
-export const follows = ({ plot }: Pick<Life, 'plot'>, since: 2 | 3 | 4): boolean => plot >= since
+export const follows = ({ plot }: Pick<Life, 'plot'>, since: 2 | 3 | 4 | 5): boolean =>
+  plot >= since
 
 /** What the search attributes say of a state; the same text is not written twice. */
 export const shownAs = ({ state, since }: Pick<ComputeMemory, 'state' | 'since'>): string =>
@@ -164,6 +174,12 @@ export const forgetRetry = (life: Life): void => {
   const { retry: _, ...clock } = life.memory.clock
   life.memory.clock = clock
   life.rearm = true
+}
+
+/** Why it will end, if a schedule's hibernation became an announced end: that is of the compute, not of its sandbox. */
+export const announcedBySchedule = (life: Life): Cause | undefined => {
+  const cause = life.memory.clock?.endCause
+  return follows(life, 5) && cause?.reason === 'schedule' ? cause : undefined
 }
 
 export const isIdleOff = (life: Life): boolean => follows(life, 3) && life.memory.idleTimeoutMs <= 0

@@ -64,6 +64,7 @@ const STATES = [
   'running',
   'hibernating',
   'hibernated',
+  'waking',
   'restoring',
   'failed',
 ] as const
@@ -94,9 +95,10 @@ const inState = async (
   }
   await t.ask(input, 'hibernate')
   if (state === 'hibernated') return { input, release: () => undefined }
-  const release = t.world.hold('restore', id)
+  const release = t.world.hold(state === 'waking' ? 'provision' : 'restore', id)
   await t.doors.command(input, 'wake', { cause: USER }, { waitMs: 0 })
-  await t.until(input, 'restoring')
+  if (state === 'restoring') await t.until(input, 'restoring')
+  else await expect.poll(() => t.world.called('provision', id), PATIENT).toBe(2)
   return { input, release }
 }
 
@@ -229,3 +231,57 @@ const reset = async (input: ComputeInput): Promise<void> => {
     requestId: `${workflowId}-${Date.now()}`,
   })
 }
+
+test('cancel while a drain moves it ends asleep', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  t.world.write(id, 'a')
+  const release = t.world.hold('save', id)
+  await t.doors.observed(id, { generation: 1, what: 'draining', reason: 'drain' })
+  await t.until(input, 'hibernating')
+  await t.handle(input).cancel()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  release()
+  await t.until(input, 'hibernated')
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  expect(t.world.row(id)).toMatchObject({ state: 'hibernated', generation: 1 })
+  expect(t.world.snapshotFiles(id)).toEqual(['a'])
+  await keepHistories('cancelled-while-drained', input, await t.histories(input))
+})
+
+test('a start that was found to be over long ago leaves the next one its whole time', async () => {
+  const input = await t.up({ provisionRetryForMs: 1_500 })
+  const id = input.computeId
+  await t.ask(input, 'hibernate')
+  const up = { live: true, open: true, frozen: false, tree: [], dirty: true }
+  Object.assign(t.world.row(id), { generation: 5, state: 'running' })
+  t.world.sandboxes.set(`${id}:5`, { ...up, activeAtMs: Date.now() })
+  const filesystem = t.world.filesystems.get(id)
+  if (filesystem) filesystem.writer = 5
+  expect(await t.ask(input, 'wake')).toMatchObject({ state: 'running', generation: 5 })
+  await new Promise((resolve) => setTimeout(resolve, 2_000))
+  t.world.kill(id)
+  t.world.fail('provision', 'ProvisionFailed', 1, id)
+  await t.doors.observed(id, { generation: 5, what: 'gone', reason: 'lost' })
+  await expect
+    .poll(() => t.world.row(id), PATIENT)
+    .toMatchObject({ state: 'running', generation: 6 })
+  await keepHistories('lost-after-older-backup', input, await t.histories(input))
+})
+
+test('terminated in the UI while it is deleted, then adopted: it is deleted', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  t.world.write(id, 'a')
+  const release = t.world.hold('release', id)
+  t.remove(input).catch(() => undefined)
+  await expect.poll(() => t.world.called('release', id), PATIENT).toBe(1)
+  await t.handle(input).terminate('an operator, by hand')
+  expect(await t.doors.adopt(input)).toBe('adopted')
+  await expect.poll(() => t.world.called('recall', id), PATIENT).toBe(1)
+  release()
+  await t.until(input, 'terminated')
+  expect(t.world.live(id)).toBe(0)
+  expect(t.world.snapshotFiles(id)).toEqual(['a'])
+  await keepHistories('adopted-terminating', input, await t.histories(input))
+})

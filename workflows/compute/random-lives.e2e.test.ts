@@ -17,7 +17,9 @@ const STEPS = [
   'write',
   'hibernate',
   'hibernate',
+  'hibernate-by-schedule',
   'wake',
+  'extend',
   'checkpoint',
   'cancel',
   'gone',
@@ -43,7 +45,12 @@ test(`${lives} random lives: no file is lost, no generation doubled, nobody wait
     fc.asyncProperty(sequence, async (steps) => {
       t.world.violations.length = 0
       t.world.heal()
-      const input = t.row({ idleTimeoutMs: 1200, checkpointEveryMs: 700, backOffMs: 50 })
+      const input = t.row({
+        idleTimeoutMs: 1200,
+        checkpointEveryMs: 700,
+        backOffMs: 50,
+        announceMs: [300, 100],
+      })
       await t.doors.create(input, 20_000)
       const written: string[] = []
       const answers: Promise<unknown>[] = []
@@ -82,6 +89,16 @@ const take = async (
     case 'wake':
       await t.ask(input, step)
       return
+    case 'hibernate-by-schedule': {
+      const cause = { reason: 'schedule', actor: 'system:schedule' } as const
+      await t.doors.command(input, 'hibernate', { cause }, { waitMs: 20_000 })
+      return
+    }
+    case 'extend': {
+      const args = { cause: USER, lifetimeMs: 2_000, idleTimeoutMs: 1_000 }
+      await t.doors.command(input, 'extend', args, { waitMs: 20_000 })
+      return
+    }
     case 'checkpoint':
       await t.doors.command(input, 'checkpoint', { cause: USER }, { waitMs: 20_000 })
       return

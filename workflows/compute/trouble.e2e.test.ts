@@ -167,3 +167,60 @@ test('a drain that cannot save at first still moves the compute', async () => {
   expect(t.world.files(id)).toEqual(['a'])
   expect(t.world.violations).toEqual([])
 })
+
+test.each(['drained', 'lost'])(
+  'an end that a schedule announced comes also for a compute that is %s before',
+  async (fate) => {
+    const cause = { reason: 'schedule', actor: 'system:schedule' } as const
+    const input = await t.up({ announceMs: [4_000] })
+    const id = input.computeId
+    t.world.write(id, 'a')
+    const told = await t.doors.command(input, 'hibernate', { cause }, { waitMs: 10_000 })
+    expect(told.result).toMatchObject({ state: 'running', lifetimeEndsAt: expect.any(String) })
+    if (fate === 'lost') t.world.kill(id)
+    const seen =
+      fate === 'lost'
+        ? ({ what: 'gone', reason: 'lost' } as const)
+        : ({ what: 'draining', reason: 'drain' } as const)
+    await t.doors.observed(id, { generation: 1, ...seen })
+    await expect
+      .poll(() => t.world.row(id), PATIENT)
+      .toMatchObject({ state: 'running', generation: 2 })
+    await t.until(input, 'hibernated')
+    expect(t.world.row(id)).toMatchObject({ generation: 2, cause })
+    expect(t.world.snapshotFiles(id)).toEqual(['a'])
+    await keepHistories(`schedule-announced-${fate}`, input, await t.histories(input))
+  },
+)
+
+test('a loss is not looked at later because of what was told long before', async () => {
+  const input = await t.up({ backOffMs: 3_000 })
+  const id = input.computeId
+  const gone = { generation: 1, what: 'gone', reason: 'lost' } as const
+  for (const looks of [1, 2, 3]) {
+    await t.doors.observed(id, gone)
+    await expect.poll(() => t.world.called('recall', id), PATIENT).toBe(looks)
+  }
+  await sleep(6_500)
+  t.world.kill(id)
+  await t.doors.observed(id, gone)
+  await expect
+    .poll(() => t.world.row(id), { timeout: 4_000 })
+    .toMatchObject({ state: 'running', generation: 2 })
+  await keepHistories('lost-long-after', input, await t.histories(input))
+})
+
+test('a loss that is told again and again while nobody can look is looked at once, and holds up no delete', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  const release = t.world.hold('save', id)
+  t.doors.command(input, 'checkpoint', { cause: USER }, { waitMs: 0 }).catch(() => undefined)
+  await expect.poll(() => t.world.called('save', id), PATIENT).toBe(1)
+  for (let told = 0; told < 60; told += 1)
+    await t.doors.observed(id, { generation: 1, what: 'gone', reason: 'lost' })
+  release()
+  await sleep(1_500)
+  expect(t.world.called('recall', id)).toBe(1)
+  expect((await t.remove(input)).state).toBe('terminated')
+  await keepHistories('loss-told-again', input, await t.histories(input))
+})

@@ -3,10 +3,20 @@ import type { SaveOutcome } from '../../../activities/contract.ts'
 import type { Cause, ComputeProblem, Wish } from '../contract.ts'
 import { note, record, save, stop } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
-import { askIdleIn, follows, isIdleOff, move, settleServing, target, type Life } from '../life.ts'
+import {
+  announcedBySchedule,
+  askIdleIn,
+  follows,
+  isIdleOff,
+  move,
+  settleServing,
+  target,
+  type Life,
+} from '../life.ts'
 import type { Entry } from '../queue.ts'
 import { announcedEnd, backOff, failureBackOff } from '../timers.ts'
 import { untilDeleted } from '../wait.ts'
+import { isWantedUp } from '../wanted.ts'
 
 type Hibernation = Extract<Wish, { kind: 'hibernate' }>
 
@@ -23,8 +33,9 @@ export const hibernate = async (
   life.serving = entry
   move(life, 'hibernate', cause)
   await record({ ...target(life), to: 'hibernating', cause })
+  if (follows(life, 5) && life.deleteByMs !== undefined) return
   // The timeout may have been changed meanwhile.
-  if (automatic && isIdleOff(life)) return calledOff(life, wish, { idleTimeoutMs: 0 }, 0)
+  if (automatic && isIdleOff(life)) return calledOff(life, entry, wish, { idleTimeoutMs: 0 }, 0)
   const idleForMs = automatic ? Math.max(idleTimeoutMs, memory.idleTimeoutMs) : noticeMs
   const idle = idleForMs > 0 ? { onlyIfIdleForMs: idleForMs } : {}
   let outcome: SaveOutcome
@@ -35,11 +46,11 @@ export const hibernate = async (
   } catch (error) {
     if (mustRecall(error)) throw error
     return life.deleteByMs === undefined
-      ? stayUp(life, wish, problemOf(error, 'SaveFailed'), noticeMs > 0)
+      ? stayUp(life, entry, wish, problemOf(error, 'SaveFailed'), noticeMs > 0)
       : undefined
   }
   return outcome.kind === 'called_off'
-    ? calledOff(life, wish, { activity: outcome.activity }, noticeMs)
+    ? calledOff(life, entry, wish, { activity: outcome.activity }, noticeMs)
     : fallAsleep(life, cause, outcome)
 }
 
@@ -61,6 +72,7 @@ const fallAsleep = async (
       detail: { save: kind, ...detail },
     })
   move(life, 'saved', cause)
+  const announced = announcedBySchedule(life)
   delete memory.clock
   delete memory.problem
   memory.callOffs = 0
@@ -68,16 +80,27 @@ const fallAsleep = async (
   memory.losses = 0
   life.activity = null
   // Its place goes away, not its use: it starts again elsewhere, unless someone meanwhile wanted it asleep.
-  const isWanted = follows(life, 4) && (life.serving?.tickets.length ?? 0) > 0
+  const { serving } = life
+  const isWanted = follows(life, 4) && serving !== undefined && isWantedAsleep(life, serving)
   settleServing(life, { ok: true })
-  if (cause.reason === 'drain' && !isWanted)
+  if (cause.reason === 'drain' && !isWanted) {
     life.queue.push({ wish: { kind: 'wake', cause }, tickets: [] })
+    if (announced !== undefined)
+      life.queue.push({
+        wish: { kind: 'hibernate', cause: announced, automatic: false },
+        tickets: [],
+      })
+  }
   life.renew = true
 }
+
+const isWantedAsleep = (life: Life, entry: Entry): boolean =>
+  entry.tickets.length > 0 || life.toStayAsleep === entry
 
 /** By activity, or because the idle timer was turned off. */
 const calledOff = async (
   life: Life,
+  entry: Entry,
   wish: Hibernation,
   detail: { readonly activity: string } | { readonly idleTimeoutMs: number },
   noticeMs: number,
@@ -89,16 +112,25 @@ const calledOff = async (
     memory.callOffs += 1
     const waitMs = backOff(memory.callOffs, input.timings.backOffMs)
     askIdleIn(life, Math.max(memory.idleTimeoutMs, waitMs))
-  } else if (memory.clock !== undefined)
-    memory.clock = announcedEnd(memory.clock, Date.now(), noticeMs, wish.cause)
+  } else if (!follows(life, 5)) announceEnd(life, entry, wish.cause, noticeMs)
   await record({ ...target(life), to: 'running', cause, detail })
+  // Only now: who wanted it up until this moment was told of a hibernation.
+  if (!wish.automatic && follows(life, 5)) announceEnd(life, entry, wish.cause, noticeMs)
   move(life, 'call_off', cause)
   // Of the idle timer's own wish nobody waits for the end; a schedule's is announced now.
   settleServing(life, { ok: true })
 }
 
+/** A schedule gives way to use for as long as it announces before, and altogether to who wants it up. */
+export const announceEnd = (life: Life, entry: Entry, cause: Cause, noticeMs: number): void => {
+  const { clock } = life.memory
+  if (clock === undefined || isWantedUp(life, entry)) return
+  life.memory.clock = announcedEnd(clock, Date.now(), noticeMs, cause)
+}
+
 const stayUp = async (
   life: Life,
+  entry: Entry,
   wish: Hibernation,
   problem: ComputeProblem,
   unannounced: boolean,
@@ -109,18 +141,20 @@ const stayUp = async (
   memory.problem = problem
   const waitMs = failureBackOff(memory.saveFailures, input.timings.backOffMs)
   const atMs = Date.now() + waitMs
+  const { reason } = wish.cause
+  const isOver = life.outlasted === entry && (reason === 'lifetime' || reason === 'schedule')
   if (wish.automatic) askIdleIn(life, waitMs)
-  else if (memory.clock !== undefined) {
+  else if (memory.clock !== undefined && !isOver) {
     const retry = { atMs, cause: wish.cause, ...(unannounced ? { unannounced } : {}) }
     memory.clock = { ...memory.clock, retry }
   }
-  const detail = { tryAgainAt: new Date(atMs).toISOString() }
+  const detail = isOver ? {} : { tryAgainAt: new Date(atMs).toISOString() }
   await record({ ...target(life), to: 'running', cause, problem, detail })
   move(life, 'save_failed', cause)
   settleServing(life, {
     ok: false,
     code: 'SaveFailed',
-    message: `not saved, so it stays up and tries again: ${problem.message}`,
+    message: `not saved, so it stays up${isOver ? '' : ' and tries again'}: ${problem.message}`,
     details: { problem, ...detail },
   })
 }

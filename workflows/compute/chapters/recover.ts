@@ -5,7 +5,15 @@
 import type { Recollection } from '../../../activities/contract.ts'
 import type { Cause } from '../contract.ts'
 import { note, recall, record, stop } from '../effects.ts'
-import { arrive, follows, move, settleServing, target, type Life } from '../life.ts'
+import {
+  announcedBySchedule,
+  arrive,
+  follows,
+  move,
+  settleServing,
+  target,
+  type Life,
+} from '../life.ts'
 import { isComingUp } from '../lifecycle.ts'
 import { backOff, startClock } from '../timers.ts'
 import { pause } from '../wait.ts'
@@ -16,8 +24,14 @@ export const recover = async (life: Life): Promise<void> => {
   life.lookAgain = false
   life.recalls += 1
   const { backOffMs } = life.input.timings
-  if (life.recalls > 2) await pause(life, backOff(life.recalls - 2, backOffMs), 'ask again later')
+  if (life.recalls > 2) {
+    const waitMs = backOff(life.recalls - 2, backOffMs)
+    // Those that lie further apart are not in a row: a loss is not looked at later for losses of last week.
+    const agoMs = follows(life, 5) ? Date.now() - life.recalledAtMs : 0
+    await pause(life, waitMs - agoMs, 'ask again later')
+  }
   const seen = await recall({ computeId: life.input.computeId })
+  life.recalledAtMs = Date.now()
   keepWhatWasUnderWay(life)
   if (seen.deleteRequested !== undefined || seen.state === 'terminating') wantDelete(life, seen)
   await adopt(life, seen)
@@ -48,6 +62,11 @@ const adopt = async (life: Life, seen: Recollection): Promise<void> => {
   }
   arrive(life, 'running', seen.cause, seen.since)
   memory.unsaved = true
+  // However it came up, that start is over: the next one has its whole time.
+  if (follows(life, 5)) {
+    life.startingSinceMs = undefined
+    life.givenUp = undefined
+  }
   if (seen.sandbox === 'gone') return lose(life, stillUp)
   if (!stillUp) memory.clock = newClock(life)
   if (seen.state === 'hibernating') {
@@ -76,12 +95,17 @@ const lose = async (life: Life, stillUp: boolean): Promise<void> => {
   delete memory.clock
 }
 
-/** One that could not be saved and is to be tried again; not one that was for the sandbox's own sake. */
+/** One that could not be saved and is to be tried again, or that a schedule announced. */
 const keepPromisedHibernation = (life: Life): void => {
-  const cause = life.memory.clock?.retry?.cause
+  const cause = promisedRetry(life) ?? announcedBySchedule(life)
   if (cause === undefined || !follows(life, 3)) return
-  if (cause.reason === 'drain' || cause.reason === 'save_failed') return
   life.queue.unshift({ wish: { kind: 'hibernate', cause, automatic: false }, tickets: [] })
+}
+
+/** Not one that was for the sandbox's own sake. */
+const promisedRetry = (life: Life): Cause | undefined => {
+  const cause = life.memory.clock?.retry?.cause
+  return cause?.reason === 'drain' || cause?.reason === 'save_failed' ? undefined : cause
 }
 
 /** A person's wish goes on in the state that is found; what needed the old sandbox has failed. */

@@ -4,12 +4,13 @@ import type { Cause, Wish } from '../contract.ts'
 import { showDetails, showSearchable } from '../display.ts'
 import { announce, probe } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
-import { askIdleIn, follows, forgetRetry, isIdleOff, settle, target, type Life } from '../life.ts'
+import { askIdleIn, follows, isIdleOff, settle, target, type Life } from '../life.ts'
 import { takeNext, type Entry } from '../queue.ts'
 import { renewIfWanted } from '../renew.ts'
-import { announcedEnd, backOff, nextTimer, rearmIdle, type NextTimer } from '../timers.ts'
+import { backOff, nextTimer, rearmIdle, type NextTimer } from '../timers.ts'
 import { waitForWork } from '../wait.ts'
-import { hibernate } from './hibernate.ts'
+import { wakeRunning } from '../wanted.ts'
+import { announceEnd, hibernate } from './hibernate.ts'
 import { checkpoint, commit } from './keep.ts'
 
 const IDLE: Cause = { reason: 'idle', actor: 'system:idle-timer' }
@@ -52,7 +53,7 @@ const serve = async (life: Life, entry: Entry, wish: Wish): Promise<void> => {
       return
     case 'wake':
       // It waited behind a hibernation that could not be saved.
-      if (follows(life, 4)) forgetRetry(life)
+      if (follows(life, 4)) wakeRunning(life)
       return settle(life, entry, { ok: true })
     case 'retry':
     case 'delete':
@@ -106,12 +107,16 @@ const askWhetherIdle = async (life: Life): Promise<void> => {
   if (isIdleOff(life)) return askIdleIn(life, 0)
   const clock = memory.clock
   if (clock === undefined) return
+  // Someone wanted it up meanwhile, or gave it another timeout: that moment stands.
+  if (follows(life, 5) && (clock.idleCheckAtMs ?? 0) > Date.now()) return
   if (report === undefined) {
     // Nobody answers: that is no proof of idleness, and no proof of a loss.
     memory.clock = { ...clock, idleCheckAtMs: Date.now() + backOff(1, input.timings.backOffMs) }
     return
   }
   const atMs = rearmIdle(Date.now(), memory.idleTimeoutMs, report.idleForMs)
+  // What was asked meanwhile was let in as of a compute that runs: it comes first.
+  if (atMs <= Date.now() && follows(life, 5) && life.queue.length > 0) return
   if (atMs <= Date.now()) return hibernateFor(life, IDLE, true)
   memory.clock = {
     ...clock,
@@ -132,10 +137,12 @@ const hibernateUnlessInUse = async (
   // Who waits for it is not forgotten if the sandbox turns out to be gone.
   if (follows(life, 3)) life.serving = entry
   const report = noticeMs > 0 ? await ask(life) : undefined
+  // Somebody wanted it up, or gone, meanwhile.
+  if (follows(life, 5) && (life.serving !== entry || life.deleteByMs !== undefined)) return
   const { clock } = life.memory
   if (report === undefined || report.idleForMs >= noticeMs || clock === undefined)
     return hibernate(life, entry, wish, follows(life, 3) ? noticeMs : 0)
-  life.memory.clock = announcedEnd(clock, Date.now(), noticeMs, wish.cause)
+  announceEnd(life, entry, wish.cause, noticeMs)
   life.serving = undefined
   settle(life, entry, { ok: true })
 }
