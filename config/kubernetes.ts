@@ -31,6 +31,8 @@ export const kubernetesRuntimeConfig = (env: Env) => ({
   namespace: env['DORMOUSE_KUBERNETES_NAMESPACE'] || 'dormouse-computes',
   /** Group id → namespace of its pods. */
   groupNamespaces: groupNamespaces(env),
+  /** Where pods may still be that were made when another namespace was theirs. */
+  moreNamespaces: list(env, 'DORMOUSE_KUBERNETES_MORE_NAMESPACES'),
   /** Where the platform's own Lease is. */
   systemNamespace: env['DORMOUSE_KUBERNETES_SYSTEM_NAMESPACE'] || 'dormouse-system',
   /** Of several installations in one cluster each sees and removes only its own pods. */

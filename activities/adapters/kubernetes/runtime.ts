@@ -27,6 +27,8 @@ export interface KubernetesRuntimeConfig extends Omit<PodShape, 'sidekickMount'>
   readonly systemNamespace: string
   /** Group id → namespace of its pods, where that is another than `namespace`. */
   readonly groupNamespaces: Readonly<Record<string, string>>
+  /** Nothing is started in these; pods that are there are found, saved and ended. */
+  readonly moreNamespaces?: readonly string[]
   /** What observers find there, where it is to be: `WallsConfig`. */
   readonly admissionPolicy?: string
   readonly nodeWall?: string
@@ -171,7 +173,11 @@ const stillThere = ({ metadata }: V1Pod): DormouseError =>
   )
 
 const namespacesOf = (config: KubernetesRuntimeConfig): readonly string[] => [
-  ...new Set([config.namespace, ...Object.values(config.groupNamespaces)]),
+  ...new Set([
+    config.namespace,
+    ...Object.values(config.groupNamespaces),
+    ...(config.moreNamespaces ?? []),
+  ]),
 ]
 
 const liveSandbox = (pod: V1Pod): LiveSandbox | undefined => {
