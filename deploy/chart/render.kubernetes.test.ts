@@ -38,6 +38,7 @@ const EVERYTHING = {
   nodeWall: { enabled: true },
   image: { pullSecrets: ['registry'] },
   podAnnotations: { 'example.com/reload': 'database' },
+  trustedCa: { existingConfigMap: 'authorities' },
   workloads: {
     moreNamespaces: ['group-one', 'group-two'],
     runtimeClass: { create: true, nodeSelector: { gvisor: 'true' }, tolerations: [{ key: 'g' }] },
@@ -141,10 +142,33 @@ describe('the chart', () => {
 
   it('lets the cluster autoscaler take away a node with a pod of the platform', async () => {
     const { spec } = await rendered<V1Deployment>('Deployment', 'dormouse-worker', EVERYTHING)
-    expect(spec?.template.spec?.volumes?.flatMap(({ name }) => name)).toEqual(['tmp'])
+    const kept = spec?.template.spec?.volumes?.filter(({ emptyDir }) => emptyDir !== undefined)
+    expect(kept?.map(({ name }) => name)).toEqual(['tmp'])
     expect(spec?.template.metadata?.annotations).toEqual({
       'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes': 'tmp',
       ...EVERYTHING.podAnnotations,
+    })
+  })
+
+  it.each([
+    ['Deployment', 'dormouse-api'],
+    ['Deployment', 'dormouse-data-worker'],
+    ['Job', 'dormouse-migrate'],
+  ])('has %s %s believe your own authorities', async (kind, name) => {
+    const { spec } = await rendered<V1Deployment>(kind, name, EVERYTHING)
+    const [container] = spec?.template.spec?.containers ?? []
+    const file = container?.env?.find((one) => one.name === 'NODE_EXTRA_CA_CERTS')?.value
+    const mount = container?.volumeMounts?.find((one) => one.name === 'trusted-ca')
+    const volume = spec?.template.spec?.volumes?.find((one) => one.name === 'trusted-ca')
+    expect(file).toBe(`${mount?.mountPath}/ca.crt`)
+    expect(volume?.configMap).toMatchObject({ name: 'authorities', items: [{ path: 'ca.crt' }] })
+  })
+
+  it('tells the workers of every namespace that has pods', async () => {
+    const { spec } = await rendered<V1Deployment>('Deployment', 'dormouse-observer', EVERYTHING)
+    expect(spec?.template.spec?.containers[0]?.env).toContainEqual({
+      name: 'DORMOUSE_KUBERNETES_MORE_NAMESPACES',
+      value: 'group-one,group-two',
     })
   })
 

@@ -103,6 +103,9 @@ dormouse.dev/installation: {{ .Values.workloads.installation }}
 
 {{- define "dormouse.kubernetesEnv" -}}
 - { name: DORMOUSE_KUBERNETES_NAMESPACE, value: {{ .Values.workloads.namespace | quote }} }
+{{- with .Values.workloads.moreNamespaces }}
+- { name: DORMOUSE_KUBERNETES_MORE_NAMESPACES, value: {{ join "," . | quote }} }
+{{- end }}
 - { name: DORMOUSE_KUBERNETES_SYSTEM_NAMESPACE, value: {{ .Release.Namespace | quote }} }
 - { name: DORMOUSE_KUBERNETES_INSTALLATION, value: {{ .Values.workloads.installation | quote }} }
 - { name: DORMOUSE_KUBERNETES_RUNTIME_CLASS, value: {{ .Values.workloads.runtimeClass.name | quote }} }
@@ -116,6 +119,26 @@ dormouse.dev/installation: {{ .Values.workloads.installation }}
 - { name: DORMOUSE_KUBERNETES_SCRATCH_MIB, value: {{ (.Values.workloads.trees).scratchMib | default 0 | quote }} }
 {{- with .Values.workloads.canaries }}
 - { name: DORMOUSE_KUBERNETES_CANARIES, value: {{ join "," . | quote }} }
+{{- end }}
+{{- end -}}
+
+{{/* Authorities of yours that servers' certificates are signed by. */}}
+{{- define "dormouse.trustedCaEnv" -}}
+{{- if .Values.trustedCa.existingConfigMap }}
+- { name: NODE_EXTRA_CA_CERTS, value: {{ printf "/etc/dormouse/ca/%s" .Values.trustedCa.key | quote }} }
+{{- end }}
+{{- end -}}
+{{- define "dormouse.trustedCaMount" -}}
+{{- if .Values.trustedCa.existingConfigMap }}
+- { name: trusted-ca, mountPath: /etc/dormouse/ca, readOnly: true }
+{{- end }}
+{{- end -}}
+{{- define "dormouse.trustedCaVolume" -}}
+{{- with .Values.trustedCa }}
+{{- if .existingConfigMap }}
+- name: trusted-ca
+  configMap: { name: {{ .existingConfigMap }}, items: [{ key: {{ .key }}, path: {{ .key }} }] }
+{{- end }}
 {{- end }}
 {{- end -}}
 
