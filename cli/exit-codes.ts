@@ -60,7 +60,7 @@ const hintOf = ({ status, code, details }: Problem): string | undefined => {
   if (status === 0)
     return 'Is the platform running? Start one here with `npm start`, or name another with --api or DORMOUSE_API_URL.'
   if (status === 403 && process.env['DORMOUSE_API_KEY'] !== undefined)
-    return 'DORMOUSE_API_KEY was used; without it, what `dormouse login` kept is.'
+    return 'DORMOUSE_API_KEY was used; unset it to use your login.'
   if (details['state'] === 'hibernated') return 'Wake it with `dormouse wake`.'
   if (code === 'FilesystemBusy')
     return 'Hibernate the compute that writes to it, or use `dormouse fork`.'

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { addComputeCommands } from './commands/create.ts'
 import { addCopyCommand } from './commands/copy.ts'
 import { addExecCommand } from './commands/exec.ts'
+import { addFilesystemCommands } from './commands/filesystems.ts'
 import { addGroupCommands } from './commands/groups.ts'
 import { addImageListCommands } from './commands/image-list.ts'
 import { addImageCommands } from './commands/images.ts'
@@ -65,6 +66,7 @@ addScheduleCommands(program)
 program.commandsGroup('Their files and images:')
 addTrashCommands(program)
 addSnapshotCommands(program)
+addFilesystemCommands(program)
 addImageCommands(program)
 addImageListCommands(program)
 program.commandsGroup('Help:').helpCommand(true)

@@ -168,6 +168,21 @@ describe('dormouse, for what surrounds a compute', () => {
     expect((await dormouse(['exec', 'work', 'cat note'])).out).toBe('one\n')
   })
 
+  it('keeps files in a filesystem of their own, whatever becomes of the compute', async () => {
+    const { id } = await json('filesystem', 'create', 'shelf')
+    await dormouse(['create', 'reader', '--tier', 'tiny', '--filesystem', id])
+    await dormouse(['exec', 'reader', 'echo kept > book'])
+    expect((await dormouse(['fs', 'ls'])).out).toMatch(/\nshelf +reader +\d+s ago +[a-z]/)
+    expect(await dormouse(['fs', 'rm', 'shelf'])).toMatchObject({ code: 5 })
+    await dormouse(['rm', '--purge', 'reader'])
+    expect((await dormouse(['fs', 'ls'])).out).toMatch(/\nshelf +- +/)
+    await dormouse(['create', 'reader', '--tier', 'tiny', '--filesystem', id])
+    expect((await dormouse(['exec', 'reader', 'cat book'])).out).toBe('kept\n')
+    await dormouse(['rm', 'reader'])
+    expect(await dormouse(['fs', 'rm', 'shelf'])).toMatchObject({ out: 'shelf  in the trash\n' })
+    expect((await dormouse(['trash'])).out).toContain(id)
+  })
+
   it('waits on a terminal of no width without drawing on it for ever', async () => {
     const script = 'stty cols 0 && exec "$@"'
     const argv = ['-c', script, 'sh', process.execPath, BIN, 'snapshot', 'create', 'work']
@@ -187,6 +202,7 @@ describe('dormouse, for what surrounds a compute', () => {
     await dormouse(['exec', 'work', 'mkdir -p /opt/env/bin && echo hi > /opt/env/bin/hi'])
     expect(await dormouse(['commit', 'work', 'mine'])).toMatchObject({ code: 0 })
     expect((await dormouse(['image', 'ls'])).out).toMatch(/\nmine +ready /)
+    expect(await json('image', 'packages', 'mine')).toBeInstanceOf(Array)
     const reference = 'docker.io/library/debian:12'
     expect(await dormouse(['image', 'add', 'debian', reference])).toMatchObject({
       code: 2,

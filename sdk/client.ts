@@ -126,6 +126,9 @@ export const openClient = (options: ClientOptions) => {
     },
 
     filesystems: {
+      /** Empty, for `computes.create`; it stays when its compute is deleted. */
+      create: (filesystem: { name: string; group_id?: string | undefined }) =>
+        api.json<Filesystem>('POST', '/api/filesystems', { json: filesystem }),
       get: (id: string) => api.json<Filesystem>('GET', `/api/filesystems/${id}`),
       page: (query: { cursor?: string; limit?: number } = {}) =>
         api.json<Page<Filesystem>>('GET', '/api/filesystems', { query }),
@@ -161,6 +164,7 @@ export const openClient = (options: ClientOptions) => {
     platform: () => api.json<Platform>('GET', '/api/platform'),
     images: {
       list: () => api.json<Page<Image>>('GET', '/api/images'),
+      get: (id: string) => api.json<Image>('GET', `/api/images/${id}`),
       /** An image that a registry has, for computes on kubernetes. */
       create: (image: NewImage) => api.json<Image>('POST', '/api/images', { json: image }),
       remove: (id: string) => api.send('DELETE', `/api/images/${id}`).then(() => undefined),

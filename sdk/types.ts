@@ -93,6 +93,9 @@ export interface NewCompute {
   readonly group_id?: string | undefined
   readonly image_name?: string | undefined
   readonly filesystem_id?: string | undefined
+  /** A copy of its files as last saved; made with the compute, and gone with it. */
+  readonly from_filesystem?: string | undefined
+  readonly from_snapshot?: string | undefined
   readonly idle_timeout?: number | undefined
   readonly max_lifetime?: number | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
@@ -135,10 +138,18 @@ export interface Image {
   /** What it was made of: a runtime's own image, or a reference of a registry. */
   readonly base: string
   readonly digest: string | null
+  /** What was found installed; of one image, not in the listing. */
+  readonly packages?: readonly Package[]
   readonly size_bytes: number
   readonly problem: { readonly code: string; readonly message: string } | null
   readonly created_at: string
   readonly settled?: boolean
+}
+
+export interface Package {
+  readonly manager: string
+  readonly name: string
+  readonly version: string
 }
 
 export interface NewImage {

@@ -27,6 +27,25 @@ export const addImageListCommands = (program: Command): void => {
       })
     })
   image
+    .command('packages')
+    .description('list what is installed in an image')
+    .argument('<image>', 'id, name, or the beginning of either')
+    .action(async (reference: string, _options, command: Command) => {
+      const context = await contextOf(command)
+      const { client } = context
+      const { items } = await client.images.list()
+      const { id } = pick(items, reference, 'List them with `dormouse image ls`.', 'image')
+      const { packages = [] } = await client.images.get(id)
+      const rows = packages.map((one) => [one.name, one.version, one.manager].map(shown))
+      context.show(packages, () =>
+        print(
+          rows.length === 0
+            ? `No package of ${shown(reference)} is known.`
+            : table(['NAME', 'VERSION', 'BY'], rows),
+        ),
+      )
+    })
+  image
     .command('add')
     .description('name an image of a registry, for computes on kubernetes')
     .argument('<name>', 'what to call it here')
