@@ -85,6 +85,8 @@ export interface Recollection {
   readonly cause: Cause
   readonly problem?: ComputeProblem
   readonly deleteRequested?: { readonly purge: boolean }
+  /** When the lifetime of this generation ends, as a user may have moved it; null: never. Workers before did not say. */
+  readonly lifetimeEndsAt?: string | null
 }
 
 export interface ControlActivities {

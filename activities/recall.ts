@@ -45,6 +45,7 @@ export const createRecall = (
       since: row.state_since.toISOString(),
       cause: { reason: row.reason, actor: row.actor },
       ...(row.problem === null ? {} : { problem: row.problem }),
+      lifetimeEndsAt: row.lifetime_ends_at?.toISOString() ?? null,
       ...(row.delete_requested === null ? {} : { deleteRequested: row.delete_requested }),
     }
   }

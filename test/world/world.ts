@@ -25,6 +25,8 @@ interface Row {
   problem: ComputeProblem | undefined
   deleteRequested: { purge: boolean } | undefined
   schedule: PowerSchedule | null
+  /** Once it was moved. */
+  lifetimeEndsAt: string | null | undefined
 }
 
 interface Sandbox {
@@ -77,6 +79,7 @@ export class World extends Mishaps {
       problem: undefined,
       deleteRequested: undefined,
       schedule: null,
+      lifetimeEndsAt: undefined,
     })
     this.filesystems.set(computeId, {
       epoch: 0,
@@ -148,6 +151,7 @@ export class World extends Mishaps {
     return {
       provision: this.step('provision', (input) => {
         const row = this.take(input)
+        row.lifetimeEndsAt = undefined
         this.transition(input, input.as, input.cause)
         this.planted('provision', input.computeId)
         const fs = this.filesystem(input.computeId)
@@ -193,6 +197,9 @@ export class World extends Mishaps {
         return { disposable: input.to === 'terminating' && purge === true }
       }),
       note: this.step('note', (input) => {
+        const { lifetimeEndsAt } = input.detail
+        if (input.type === 'extended' && lifetimeEndsAt !== undefined)
+          this.row(input.computeId).lifetimeEndsAt = lifetimeEndsAt as string | null
         this.append(input, input.type, input.cause, input.detail)
       }),
       probe: this.step('probe', (input) => {
@@ -215,6 +222,7 @@ export class World extends Mishaps {
           since: row.since,
           cause: row.cause,
           ...(row.problem === undefined ? {} : { problem: row.problem }),
+          ...(row.lifetimeEndsAt === undefined ? {} : { lifetimeEndsAt: row.lifetimeEndsAt }),
           ...(row.deleteRequested === undefined ? {} : { deleteRequested: row.deleteRequested }),
         }
       }),

@@ -285,3 +285,24 @@ test('terminated in the UI while it is deleted, then adopted: it is deleted', as
   expect(t.world.snapshotFiles(id)).toEqual(['a'])
   await keepHistories('adopted-terminating', input, await t.histories(input))
 })
+
+test('terminated in the UI, then adopted: a lifetime that was moved ends when it was moved to', async () => {
+  const input = await t.up({ maxLifetimeMs: 60_000 })
+  const id = input.computeId
+  const moved = async (lifetimeMs: number) => {
+    const args = { cause: USER, lifetimeMs }
+    return (await t.doors.command(input, 'extend', args, { waitMs: 10_000 })).result
+  }
+  const later = await moved(3_600_000)
+  await t.handle(input).terminate('an operator, by hand')
+  expect(await t.doors.adopt(input)).toBe('adopted')
+  await expect
+    .poll(async () => (await t.doors.view(id))?.lifetimeEndsAt, PATIENT)
+    .toBe(later?.lifetimeEndsAt)
+  await moved(0)
+  await t.handle(input).terminate('an operator, by hand')
+  expect(await t.doors.adopt(input)).toBe('adopted')
+  await expect.poll(async () => (await t.doors.view(id))?.state, PATIENT).toBe('running')
+  expect((await t.doors.view(id))?.lifetimeEndsAt).toBeUndefined()
+  await keepHistories('adopted-extended', input, await t.histories(input))
+})

@@ -3,7 +3,7 @@
  * newer than itself asks them and carries on from what they say.
  */
 import type { Recollection } from '../../../activities/contract.ts'
-import type { Cause } from '../contract.ts'
+import type { Cause, Clock } from '../contract.ts'
 import { note, recall, record, stop } from '../effects.ts'
 import {
   announcedBySchedule,
@@ -55,7 +55,8 @@ const adopt = async (life: Life, seen: Recollection): Promise<void> => {
   if (seen.state !== 'running' && seen.state !== 'hibernating') {
     arrive(life, seen.state, seen.cause, seen.since)
     if (seen.problem !== undefined) memory.problem = seen.problem
-    if (seen.state === 'terminating' && seen.sandbox === 'live') memory.clock ??= newClock(life)
+    if (seen.state === 'terminating' && seen.sandbox === 'live')
+      memory.clock ??= newClock(life, seen)
     else delete memory.clock
     memory.unsaved = memory.clock !== undefined || (memory.unsaved && seen.state !== 'hibernated')
     return
@@ -68,7 +69,7 @@ const adopt = async (life: Life, seen: Recollection): Promise<void> => {
     life.givenUp = undefined
   }
   if (seen.sandbox === 'gone') return lose(life, stillUp)
-  if (!stillUp) memory.clock = newClock(life)
+  if (!stillUp) memory.clock = newClock(life, seen)
   if (seen.state === 'hibernating') {
     arrive(life, 'running', RECOVERED, new Date().toISOString())
     await record({ ...target(life), to: 'running', cause: RECOVERED })
@@ -76,8 +77,16 @@ const adopt = async (life: Life, seen: Recollection): Promise<void> => {
     await note({ ...target(life), type: 'adopted', cause: RECOVERED, detail: {} })
 }
 
-const newClock = (life: Life) =>
-  startClock(Date.now(), life.input.timings, life.memory.idleTimeoutMs, true)
+/** Of a sandbox that is up already: its lifetime is what the row says, and no end comes before it is announced. */
+const newClock = (life: Life, { lifetimeEndsAt }: Recollection): Clock => {
+  const { timings } = life.input
+  const clock = startClock(Date.now(), timings, life.memory.idleTimeoutMs, true)
+  if (lifetimeEndsAt === undefined) return clock
+  const { endsAtMs: _, ...endless } = clock
+  if (lifetimeEndsAt === null) return endless
+  const soonestMs = Date.now() + Math.max(0, ...timings.announceMs)
+  return { ...endless, endsAtMs: Math.max(soonestMs, Date.parse(lifetimeEndsAt)) }
+}
 
 /** The sandbox of this generation vanished: say since when writes may be lost, and start the next one. */
 const lose = async (life: Life, stillUp: boolean): Promise<void> => {
