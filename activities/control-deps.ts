@@ -20,6 +20,7 @@ export interface WorkflowDoors {
     options: { waitMs: number; updateId?: string },
   ): Promise<unknown>
   observed(computeId: string, observation: Observation): Promise<void>
+  refresh(computeId: string): Promise<void>
   adopt(input: ComputeInput): Promise<'adopted' | 'already_running'>
   /** Ids of computes that have an open workflow, perhaps a few seconds late. */
   openComputes(): AsyncIterable<string>

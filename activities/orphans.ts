@@ -83,6 +83,18 @@ export const orphanKinds = (partGraceMs = DAY_MS): readonly OrphanKind[] => [
     },
   },
   {
+    name: 'deletes_unheard',
+    // The workflow is asked to look at its row, no more; one that heard of it is on its way by the next pass.
+    harmless: true,
+    seenTwice: true,
+    minAgeMs: 0,
+    find: async ({ db, doors }) =>
+      (await rows.deletesNotBegun(db)).map((id) => ({
+        id,
+        remove: () => doors.refresh(id).then(() => true),
+      })),
+  },
+  {
     name: 'schedules_without_compute',
     seenTwice: true,
     minAgeMs: 0,

@@ -178,6 +178,28 @@ describe('the sweeper', () => {
     expect(adopted).not.toContain(young)
   })
 
+  it('has a compute look at its row when it did not hear that it is to be deleted', async () => {
+    const unheard = await runningCompute()
+    const heard = await runningCompute()
+    const kept = await runningCompute()
+    for (const id of [unheard, heard])
+      await ground.db
+        .updateTable('computes')
+        .set({ delete_requested: JSON.stringify({ purge: false }) })
+        .where('id', '=', id)
+        .execute()
+    const sweep = freshSweep()
+    await sweep({ graceMs: 60_000 })
+    expect(ground.doors.refreshed, 'it may be on its way').toEqual([])
+    await setRow(heard, 'terminating')
+    expect(await sweep({ graceMs: 60_000 })).toMatchObject({ deletes_unheard: 1 })
+    expect(ground.doors.refreshed).toContain(unheard)
+    expect(ground.doors.refreshed).not.toContain(heard)
+    expect(ground.doors.refreshed).not.toContain(kept)
+    await setRow(unheard, 'terminated')
+    await setRow(heard, 'terminated')
+  })
+
   it('deletes parts of dead saves and of dropped snapshots, from the store and the rows', async () => {
     const intended = await plantPart({ state: 'intended' })
     const unreferenced = await plantPart()

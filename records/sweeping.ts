@@ -127,5 +127,16 @@ export const livingComputes = (db: Queryable, before: Date): Promise<ComputeRow[
     .orderBy('state_since')
     .execute()
 
+/** Computes whose deletion was asked for, and whose workflow does not say that it is at it. */
+export const deletesNotBegun = async (db: Queryable): Promise<readonly string[]> =>
+  (
+    await db
+      .selectFrom('computes')
+      .select('id')
+      .where('delete_requested', 'is not', null)
+      .where('state', 'not in', ['terminating', 'terminated'])
+      .execute()
+  ).map(({ id }) => id)
+
 const count = (results: readonly { readonly numDeletedRows: bigint }[]): number =>
   results.reduce((sum, { numDeletedRows }) => sum + Number(numDeletedRows), 0)

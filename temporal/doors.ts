@@ -9,6 +9,7 @@ import {
 import pRetry from 'p-retry'
 import {
   OBSERVED_SIGNAL,
+  REFRESH_SIGNAL,
   SETTLED_UPDATE,
   VIEW_QUERY,
   computeWorkflowId,
@@ -43,6 +44,8 @@ export interface ComputeDoors {
   ): Promise<{ result?: CommandResults[K]; settled: boolean }>
   view(computeId: string): Promise<ComputeView | undefined>
   observed(computeId: string, observation: Observation): Promise<void>
+  /** Has the workflow compare itself with the row and the sandbox; does nothing when no open run exists. */
+  refresh(computeId: string): Promise<void>
   /** Starts with recover when no open run exists. */
   adopt(input: ComputeInput): Promise<'adopted' | 'already_running'>
 }
@@ -101,6 +104,16 @@ export const computeDoors = (
     }
   }
 
+  const signal = async (computeId: string, name: string, ...args: unknown[]): Promise<void> => {
+    const handle = client.workflow.getHandle(computeWorkflowId(computeId))
+    await within(5000, () =>
+      handle.signal(name, ...args).catch((error: unknown) => {
+        // No open run: whoever adopts it looks at the row and the sandbox anyway.
+        if (!(error instanceof WorkflowNotFoundError)) throw error
+      }),
+    )
+  }
+
   return {
     async create(input, waitMs) {
       if (waitMs <= 0) {
@@ -127,15 +140,8 @@ export const computeDoors = (
         }),
       )
     },
-    async observed(computeId, observation) {
-      const handle = client.workflow.getHandle(computeWorkflowId(computeId))
-      await within(5000, () =>
-        handle.signal<[Observation]>(OBSERVED_SIGNAL, observation).catch((error: unknown) => {
-          // No open run: whoever adopts it looks at the sandbox anyway.
-          if (!(error instanceof WorkflowNotFoundError)) throw error
-        }),
-      )
-    },
+    observed: (computeId, observation) => signal(computeId, OBSERVED_SIGNAL, observation),
+    refresh: (computeId) => signal(computeId, REFRESH_SIGNAL),
     async adopt(input) {
       const options = startOptions({ ...input, recover: true }, controlQueue)
       return within(ACCEPT_WITHIN_MS, async () => {

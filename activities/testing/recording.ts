@@ -5,6 +5,7 @@ import type { WorkflowDoors } from '../control-deps.ts'
 export const recordingDoors = () => {
   const open = new Set<string>()
   const adopted: string[] = []
+  const refreshed: string[] = []
   const observed: { computeId: string; observation: Observation }[] = []
   const commands: { computeId: string; name: string }[] = []
   const doors: WorkflowDoors = {
@@ -13,6 +14,9 @@ export const recordingDoors = () => {
     },
     async observed(computeId, observation) {
       observed.push({ computeId, observation })
+    },
+    async refresh(computeId) {
+      refreshed.push(computeId)
     },
     async adopt(input) {
       if (open.has(input.computeId)) return 'already_running'
@@ -24,7 +28,7 @@ export const recordingDoors = () => {
       yield* open
     },
   }
-  return { ...doors, open, adopted, seen: observed, commands }
+  return { ...doors, open, adopted, refreshed, seen: observed, commands }
 }
 
 export const recordingSchedules = () => {

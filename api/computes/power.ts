@@ -159,7 +159,7 @@ export const registerPower = (
       const args = { cause: { reason: 'deleted', actor: caller(request).actor } as const, purge }
       const answer = await command(request, 'delete', args, request.query.wait).catch(
         async (error: unknown) => {
-          // The wish stands in the row: whoever adopts the compute next will serve it.
+          // The wish stands in the row: the janitor has its workflow look there.
           if (!(error instanceof DormouseError) || error.name !== 'Unavailable') throw error
           return { ...computeJson(await loadCompute(deps, row.id), config), settled: false }
         },

@@ -267,3 +267,19 @@ test('to be purged while a schedule asks whether it is in use: nothing is saved'
   expect(t.world.called('save', id)).toBe(0)
   await keepHistories('purged-while-schedule-asks', input, await t.histories(input))
 })
+
+test('while so many wait that Temporal takes no more of it: its row says so, at the next look', async () => {
+  const input = t.row()
+  const id = input.computeId
+  const release = t.world.hold('provision', id)
+  await t.doors.create(input, 0)
+  await expect.poll(() => t.world.called('provision', id), PATIENT).toBe(1)
+  const wake = () => t.doors.command(input, 'wake', { cause: USER }, { waitMs: 0 })
+  await Promise.all(Array.from({ length: 10 }, wake))
+  await expect(t.remove(input)).rejects.toMatchObject({ name: 'Unavailable' })
+  await t.doors.refresh(id)
+  release()
+  await t.until(input, 'terminated')
+  expect(t.world.live(id)).toBe(0)
+  await keepHistories('deleted-by-its-row', input, await t.histories(input))
+})
