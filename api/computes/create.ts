@@ -10,6 +10,7 @@ import { defaultImage, runsOn } from '../../records/images.ts'
 import type { UpQuota } from '../../records/up-quota.ts'
 import { DormouseError } from '../../workflows/errors.ts'
 import type { AppDeps } from '../deps.ts'
+import { createFork, headOf } from '../filesystems/create.ts'
 import { checkGroupQuota } from './group-quota.ts'
 import { requestHash } from './request-hash.ts'
 import type { CreateComputeBody } from './schema.ts'
@@ -55,9 +56,8 @@ export const insertCompute = async (
     await deps.upQuota.check(tx, principal.userId, computeId)
     const image = await findImage(tx, groupId, body.image_name, deps.runtime)
     const filesystemId =
-      body.filesystem_id === undefined
-        ? await newFilesystem(tx, principal, groupId, image.digest)
-        : await existingFilesystem(tx, principal, groupId, body.filesystem_id)
+      (await givenFilesystem(tx, principal, groupId, body)) ??
+      (await newFilesystem(tx, principal, groupId, image.digest))
     await tx
       .insertInto('computes')
       .values({
@@ -134,6 +134,26 @@ const findImage = async (
     )
   return { id: image.id, name: image.name, digest: image.digest }
 }
+
+/** The one it is to stand on, or a new copy of another one; undefined where neither was asked for. */
+const givenFilesystem = async (
+  tx: Queryable,
+  principal: Principal,
+  groupId: string,
+  body: CreateComputeBody,
+): Promise<string | undefined> => {
+  const [field, another] = SOURCES.filter((name) => body[name] !== undefined)
+  if (another !== undefined)
+    throw new DormouseError('Invalid', `say ${field} or ${another}, not both`, { field: another })
+  const id = field && body[field]
+  if (field === undefined || id === undefined) return undefined
+  if (field === 'filesystem_id') return existingFilesystem(tx, principal, groupId, id)
+  const snapshotId = field === 'from_snapshot' ? id : await headOf(tx, principal, id, field)
+  const copy = { snapshotId, groupId, name: null, implicit: true, field }
+  return (await createFork(tx, principal, copy)).id
+}
+
+const SOURCES = ['filesystem_id', 'from_filesystem', 'from_snapshot'] as const
 
 const newFilesystem = async (
   tx: Queryable,

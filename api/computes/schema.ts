@@ -27,6 +27,10 @@ export const CreateCompute = Closed({
     }),
   ),
   filesystem_id: Type.Optional(Id('Default: a new filesystem that goes with the compute')),
+  from_filesystem: Type.Optional(
+    Id('Starts with a copy of the files of this filesystem, as they were last saved'),
+  ),
+  from_snapshot: Type.Optional(Id('Starts with a copy of the files of this snapshot')),
   idle_timeout: Type.Optional(Seconds('Seconds without activity until it hibernates; 0: never')),
   max_lifetime: Type.Optional(Seconds('Longest time up, in seconds; 0: no end')),
   schedule: Type.Optional(ScheduleSchema),

@@ -1,7 +1,7 @@
 /** New filesystems, each with its event. */
-import { authorize } from '../../auth/authorize.ts'
+import { authorize, canSee } from '../../auth/authorize.ts'
 import type { Principal } from '../../auth/principal.ts'
-import type { Db } from '../../records/database.ts'
+import type { Queryable } from '../../records/database.ts'
 import { appendEvent } from '../../records/events.ts'
 import { findFilesystem, insertFilesystem, type FilesystemRow } from '../../records/filesystems.ts'
 import { forkFilesystem } from '../../records/forks.ts'
@@ -15,7 +15,7 @@ import type { AppDeps } from '../deps.ts'
  * NotFound, Forbidden, InvalidState before its first save.
  */
 export const headOf = async (
-  db: Db,
+  db: Queryable,
   principal: Principal,
   id: string,
   field: string,
@@ -31,7 +31,8 @@ const requireUsable = (
   row: FilesystemRow | undefined,
   field: string,
 ): FilesystemRow => {
-  if (row === undefined || row.trashed_at !== null)
+  // Another's is refused in the same words as one that is not there.
+  if (row === undefined || row.trashed_at !== null || !canSee(principal, row.group_id))
     throw new DormouseError('NotFound', 'no such thing, or not yours', { field })
   authorize(principal, 'filesystem:use', { groupId: row.group_id, ownerId: row.owner_id })
   return row
@@ -39,21 +40,28 @@ const requireUsable = (
 
 /** Of a snapshot of a filesystem that its caller may use. Errors: NotFound (also in the trash), Forbidden. */
 export const createFork = async (
-  db: Db,
+  tx: Queryable,
   principal: Principal,
-  from: { snapshotId: string; groupId: string; name: string; field: string },
+  from: {
+    snapshotId: string
+    groupId: string
+    name: string | null
+    /** Made with a compute, and goes to the trash with it. */
+    implicit: boolean
+    field: string
+  },
 ): Promise<FilesystemRow> => {
-  const snapshot = await findSnapshot(db, from.snapshotId)
-  const origin = snapshot && (await findFilesystem(db, snapshot.filesystem_id))
+  const snapshot = await findSnapshot(tx, from.snapshotId)
+  const origin = snapshot && (await findFilesystem(tx, snapshot.filesystem_id))
   requireUsable(principal, origin, from.field)
-  const row = await forkFilesystem(db, {
+  const row = await forkFilesystem(tx, {
     snapshotId: from.snapshotId,
     groupId: from.groupId,
     ownerId: principal.userId,
     name: from.name,
-    implicit: false,
+    implicit: from.implicit,
   })
-  await noteCreated(db, principal, row)
+  await noteCreated(tx, principal, row)
   return row
 }
 
@@ -74,7 +82,7 @@ export const createEmpty = async (
   return row
 }
 
-const noteCreated = (db: Db, principal: Principal, row: FilesystemRow): Promise<void> =>
+const noteCreated = (db: Queryable, principal: Principal, row: FilesystemRow): Promise<void> =>
   appendEvent(db, {
     groupId: row.group_id,
     type: 'filesystem.created',

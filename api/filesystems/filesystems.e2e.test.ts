@@ -165,6 +165,35 @@ describe('forks', () => {
     expect(references).toHaveLength(4)
   })
 
+  it('that a compute starts on are made with it, once, and go with it', async () => {
+    const fs = await filesystemWith([Buffer.from('a')])
+    const from = { from_filesystem: fs.filesystemId }
+    const create = (body: object, who = ann, key = newId()) =>
+      api.send('POST', '/api/computes', who.token, body, { 'idempotency-key': key })
+    const key = newId()
+    const { status, body } = await create(from, ann, key)
+    expect(status).toBe(201)
+    expect((await create(from, ann, key)).body.id).toBe(body.id)
+    const forks = () =>
+      api.db
+        .selectFrom('filesystems')
+        .select(['id', 'implicit', 'head_snapshot_id'])
+        .where('forked_from', '=', fs.snapshots[0]!)
+        .execute()
+    expect(await forks()).toEqual([
+      { id: body.filesystem_id, implicit: true, head_snapshot_id: expect.any(String) },
+    ])
+    expect((await create({ ...from, image_name: 'nope' })).body.field).toBe('image_name')
+    const both = await create({ ...from, from_snapshot: fs.snapshots[0] })
+    expect(both.body).toMatchObject({ status: 422, field: 'from_snapshot' })
+    const bob = await api.person('thief')
+    for (const [field, id] of Object.entries({ ...from, from_snapshot: fs.snapshots[0] }))
+      expect((await create({ [field]: id }, bob)).body).toMatchObject({ status: 404, field })
+    expect(await forks()).toHaveLength(1)
+    expect((await create({ from_snapshot: fs.snapshots[0] })).status).toBe(201)
+    expect(await forks()).toHaveLength(2)
+  })
+
   it('of what nobody saved, or of strangers’ files, are refused', async () => {
     const empty = await post('/api/filesystems', { name: 'empty' })
     expect((await post(`/api/filesystems/${empty.body.id}/fork`, {})).status).toBe(409)

@@ -1,6 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox'
 import { defaultGroupId } from '../../auth/authorize.ts'
-import { findFilesystem } from '../../records/filesystems.ts'
+import type { Principal } from '../../auth/principal.ts'
+import { findFilesystem, type FilesystemRow } from '../../records/filesystems.ts'
 import { restoreSnapshot } from '../../records/restore-snapshot.ts'
 import { findSnapshot, listSnapshots } from '../../records/snapshots.ts'
 import { trashFilesystem } from '../../records/trash.ts'
@@ -17,6 +18,11 @@ const DEFAULT_PAGE = 50
 export const registerFilesystems = (app: App, deps: AppDeps): void => {
   const { db } = deps
   const tags = ['filesystems']
+  const fork = (
+    principal: Principal,
+    from: Omit<Parameters<typeof createFork>[2], 'implicit'>,
+  ): Promise<FilesystemRow> =>
+    db.transaction().execute((tx) => createFork(tx, principal, { ...from, implicit: false }))
 
   app.get(
     '/api/filesystems',
@@ -89,7 +95,7 @@ export const registerFilesystems = (app: App, deps: AppDeps): void => {
       const row =
         snapshotId === undefined
           ? await createEmpty(deps, principal, groupId, name)
-          : await createFork(db, principal, { snapshotId, groupId, name, field: 'from_snapshot' })
+          : await fork(principal, { snapshotId, groupId, name, field: 'from_snapshot' })
       return reply.code(201).send(filesystemJson(row))
     },
   )
@@ -157,7 +163,7 @@ export const registerFilesystems = (app: App, deps: AppDeps): void => {
         throw new DormouseError('NotFound', 'this filesystem has no such snapshot', {
           field: 'snapshot_id',
         })
-      const row = await createFork(db, principal, {
+      const row = await fork(principal, {
         snapshotId,
         groupId: origin.group_id,
         name: request.body.name ?? `${origin.name ?? origin.id}-fork`,

@@ -76,6 +76,7 @@ describe('a command', () => {
 
   it('that forks waits until the files are saved as they are now', async () => {
     let [looks, saves, pages] = [0, 0, 0]
+    let wanted: object | undefined
     const published = { type: 'snapshot.published', state: null, cursor: 'c1', data: {} }
     answer = async (request) => {
       const url = request.url ?? ''
@@ -85,7 +86,7 @@ describe('a command', () => {
       if (url.includes('/events'))
         return { items: ++pages === 3 ? [published] : [], next_cursor: 'c0' }
       if (url.includes('/checkpoint')) return compute({ settled: ++saves === 2 })
-      if (url.endsWith('/fork')) return { id: 'f2' }
+      if (url === '/api/computes?wait=30') wanted = (await json(request)) as object
       return compute({ settled: true })
     }
     await dormouse('fork', ID)
@@ -93,9 +94,9 @@ describe('a command', () => {
     expect(lines.filter((line) => !line.endsWith('/events'))).toEqual([
       ...Array.from({ length: 3 }, () => `GET /api/computes/${ID}`),
       ...Array.from({ length: 2 }, () => `POST /api/computes/${ID}/checkpoint`),
-      'POST /api/filesystems/f1/fork',
       'POST /api/computes',
     ])
+    expect(wanted).toMatchObject({ from_filesystem: 'f1', image_name: 'i1', name: 'dev-fork' })
   })
 
   it('that forks makes nothing of a save that failed', async () => {
@@ -112,7 +113,7 @@ describe('a command', () => {
       code: 'StoreUnavailable',
       message: expect.stringContaining('the store is away'),
     })
-    expect(asked.filter((line) => line.includes('/fork'))).toEqual([])
+    expect(asked.filter((line) => /^POST .api.computes(\?|$)/.test(line))).toEqual([])
   })
 
   it('that brings a deleted compute back asks for its own image, whatever has the name by now', async () => {

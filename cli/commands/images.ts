@@ -58,12 +58,11 @@ export const addImageCommands = (program: Command): void => {
           const asTheyAre = !options.saved && !snapshot
           if (asTheyAre && (await atRest(client, compute)).state === 'running')
             await saveNow(client, compute.id)
-          const filesystem = await client.filesystems.fork(compute.filesystem_id, {
-            ...(snapshot && { snapshot_id: snapshot.id }),
-          })
           const wanted = {
             name: name ?? `${compute.name}-fork`,
-            filesystem_id: filesystem.id,
+            ...(snapshot
+              ? { from_snapshot: snapshot.id }
+              : { from_filesystem: compute.filesystem_id }),
             group_id: compute.group_id,
             image_name: compute.image_id,
             tier: compute.tier,

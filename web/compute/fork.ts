@@ -9,13 +9,11 @@ export const forkCompute = async (
 ): Promise<Compute> => {
   if (fork.snapshotId === undefined && compute.state === 'running')
     await saveNow(client, compute.id)
-  const filesystem = await client.filesystems.fork(compute.filesystem_id, {
-    name: fork.name,
-    ...(fork.snapshotId !== undefined && { snapshot_id: fork.snapshotId }),
-  })
   return client.computes.create({
     name: fork.name,
-    filesystem_id: filesystem.id,
+    ...(fork.snapshotId === undefined
+      ? { from_filesystem: compute.filesystem_id }
+      : { from_snapshot: fork.snapshotId }),
     group_id: compute.group_id,
     image_name: compute.image_id,
     tier: compute.tier,
