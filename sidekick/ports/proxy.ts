@@ -1,16 +1,11 @@
-import {
-  request as dial,
-  STATUS_CODES,
-  type Agent,
-  type ClientRequest,
-  type IncomingMessage,
-} from 'node:http'
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { errno, Failure } from '../errors.ts'
 import type { HttpCall, SocketCall } from '../router.ts'
 import type { Sockets } from '../sockets.ts'
 import { closeFrame, FrameMeter } from './frame-meter.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
+import { request as dial, STATUS_CODES } from './http.ts'
 import { nothingListens, type Listener } from './listeners.ts'
 
 /** One HTTP request to a server in the compute, streamed both ways. Errors: no_listener. */

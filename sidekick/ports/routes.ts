@@ -1,8 +1,8 @@
-import { Agent } from 'node:http'
 import type { SidekickContext } from '../context.ts'
 import { Failure } from '../errors.ts'
 import type { Router } from '../router.ts'
 import type { Sockets } from '../sockets.ts'
+import { Agent } from './http.ts'
 import type { Listeners } from './listeners.ts'
 import { proxyHttp, proxyUpgrade } from './proxy.ts'
 
