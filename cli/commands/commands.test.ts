@@ -139,6 +139,20 @@ describe('a command', () => {
     expect(asked).toEqual([])
   })
 
+  it('that runs a line of shell with more behind it says how that was read', async () => {
+    answer = async (request, response) => {
+      if (request.url?.startsWith('/api')) return compute()
+      const code = 'invalid'
+      const message = 'There is no program "make test" in the compute.'
+      return response.writeHead(400).end(JSON.stringify({ code, message })) && undefined
+    }
+    await expect(dormouse('exec', ID, 'make test', '--timeout', '1s')).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining('no program "make test"'),
+      hint: expect.stringMatching(/one alone, in quotes.* Options of exec stand before/),
+    })
+  })
+
   it('that logs out says so in JSON where that was asked for', async () => {
     await dormouse('logout')
     expect(JSON.parse(out)).toEqual({ loggedOut: true })

@@ -38,11 +38,32 @@ export const addExecCommand = (program: Command): void => {
         const context = await contextOf(command)
         const { compute, client } = await context.compute(reference)
         const words = argv[0] === '--' ? argv.slice(1) : argv
-        const exit = await run(client, compute.id, words, options, context.options.json === true)
+        const exit = await run(
+          client,
+          compute.id,
+          words,
+          options,
+          context.options.json === true,
+        ).catch(tellHowItWasRead(words))
         process.exitCode = exitCodeOf(exit)
       },
     )
 }
+
+/** Of a program that is not there: as what the words were read. */
+const tellHowItWasRead =
+  ([program = '', ...rest]: readonly string[]) =>
+  (error: unknown): never => {
+    const missing = isProblem(error) && error.message.startsWith('There is no program')
+    if (!missing || rest.length === 0) throw error
+    const asItIs = 'Several arguments are run as they are; one alone, in quotes, is given to sh -c.'
+    const options = rest.some((word) => word.startsWith('-')) && /\s/.test(program)
+    throw new CliError(
+      EXIT.usage,
+      error.message,
+      options ? `${asItIs} Options of exec stand before the compute.` : asItIs,
+    )
+  }
 
 const run = async (
   client: Client,
