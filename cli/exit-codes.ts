@@ -63,6 +63,6 @@ const hintOf = ({ status, code, details }: Problem): string | undefined => {
     return 'DORMOUSE_API_KEY was used; unset it to use your login.'
   if (details['state'] === 'hibernated') return 'Wake it with `dormouse wake`.'
   if (code === 'FilesystemBusy')
-    return 'Hibernate the compute that writes to it, or use `dormouse fork`.'
+    return '`dormouse filesystem ls` names that compute; `dormouse fork` starts another on a copy.'
   return details['retry'] === true ? 'The same request may succeed in a moment.' : undefined
 }

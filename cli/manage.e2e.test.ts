@@ -173,7 +173,12 @@ describe('dormouse, for what surrounds a compute', () => {
     await dormouse(['create', 'reader', '--tier', 'tiny', '--filesystem', id])
     await dormouse(['exec', 'reader', 'echo kept > book'])
     expect((await dormouse(['fs', 'ls'])).out).toMatch(/\nshelf +reader +\d+s ago +[a-z]/)
-    expect(await dormouse(['fs', 'rm', 'shelf'])).toMatchObject({ code: 5 })
+    const busy = await dormouse(['fs', 'rm', 'shelf'])
+    expect(busy).toMatchObject({
+      code: 5,
+      err: expect.stringMatching(/delete that[^]*filesystem ls/),
+    })
+    expect(busy.err).not.toMatch(/hibernate/i)
     await dormouse(['rm', '--purge', 'reader'])
     expect((await dormouse(['fs', 'ls'])).out).toMatch(/\nshelf +- +/)
     await dormouse(['create', 'reader', '--tier', 'tiny', '--filesystem', id])
