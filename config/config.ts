@@ -1,5 +1,6 @@
 /** Reads the environment once. A missing or malformed value is an error that names the variable. */
 import { DEFAULT_TIMINGS, type Timings } from '../workflows/compute/contract.ts'
+import { temporalAccess } from './temporal.ts'
 import { count, list, milliseconds, oneOf, port, required, type Env } from './variables.ts'
 
 export const databaseUrl = (env: Env): string => required(env, 'DATABASE_URL')
@@ -10,16 +11,28 @@ export const migratesAtStart = (env: Env): boolean => env['DORMOUSE_MIGRATE_AT_S
 export const temporalConfig = (env: Env) => ({
   address: env['TEMPORAL_ADDRESS'] ?? '127.0.0.1:7233',
   namespace: env['TEMPORAL_NAMESPACE'] ?? 'default',
+  access: temporalAccess(env),
 })
 
-export const storeConfig = (env: Env) => ({
+export const storeConfig = (env: Env): StoreConfig => ({
   endpoint: required(env, 'S3_ENDPOINT'),
   region: env['S3_REGION'] ?? 'us-east-1',
   bucket: required(env, 'S3_BUCKET'),
+  ...(oneOf(env, 'S3_CREDENTIALS', ['keys', 'identity']) === 'identity' ? {} : storeKeys(env)),
+})
+export interface StoreConfig {
+  readonly endpoint: string
+  readonly region: string
+  readonly bucket: string
+  /** Without them: the identity that its surroundings give to the process. */
+  readonly accessKeyId?: string
+  readonly secretAccessKey?: string
+}
+
+const storeKeys = (env: Env) => ({
   accessKeyId: required(env, 'S3_ACCESS_KEY_ID'),
   secretAccessKey: required(env, 'S3_SECRET_ACCESS_KEY'),
 })
-export type StoreConfig = ReturnType<typeof storeConfig>
 
 /** PKCS#8 Ed25519 key (base64 DER) that signs access tokens and tickets. */
 export const signingKey = (env: Env): string => required(env, 'DORMOUSE_SIGNING_KEY')

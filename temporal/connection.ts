@@ -6,8 +6,8 @@ type Env = Readonly<Record<string, string | undefined>>
 
 /** For the API and tools; `close()` when done. Throws Unavailable-like transport errors if nobody answers. */
 export const connectClient = async (env: Env = process.env): Promise<TemporalClient> => {
-  const { address, namespace } = temporalConfig(env)
-  const connection = await Connection.connect({ address, connectTimeout: '10s' })
+  const { address, namespace, access } = temporalConfig(env)
+  const connection = await Connection.connect({ address, ...access, connectTimeout: '10s' })
   return { client: new Client({ connection, namespace }), close: () => connection.close() }
 }
 
@@ -23,8 +23,8 @@ export interface TemporalClient {
 export const lazyClient = (
   env: Env = process.env,
 ): TemporalClient & { check(): Promise<unknown> } => {
-  const { address, namespace } = temporalConfig(env)
-  const connection = Connection.lazy({ address, connectTimeout: '5s' })
+  const { address, namespace, access } = temporalConfig(env)
+  const connection = Connection.lazy({ address, ...access, connectTimeout: '5s' })
   return {
     client: new Client({ connection, namespace }),
     check: () =>

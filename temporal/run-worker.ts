@@ -5,6 +5,7 @@ import {
   NativeConnection,
   Runtime,
   Worker,
+  type NativeConnectionOptions,
   type WorkerOptions,
 } from '@temporalio/worker'
 import { temporalConfig, workerConfig, type WorkerConfig } from '../config/config.ts'
@@ -41,8 +42,8 @@ export const runWorker = async (
 ): Promise<void> => {
   const config = workerConfig(env)
   install(config)
-  const { address, namespace } = temporalConfig(env)
-  const connection = await connect(address)
+  const { address, namespace, access } = temporalConfig(env)
+  const connection = await connect({ address, ...access })
   await ensureSearchAttributes(connection, namespace)
   const parts = await makeParts(connection)
   const worker = await Worker.create({
@@ -106,11 +107,11 @@ const plain = (value: unknown): unknown =>
       : value
 
 /** Temporal may start later than we do. */
-const connect = async (address: string): Promise<NativeConnection> => {
+const connect = async (options: NativeConnectionOptions): Promise<NativeConnection> => {
   const giveUpAtMs = Date.now() + CONNECT_FOR_MS
   for (;;)
     try {
-      return await NativeConnection.connect({ address })
+      return await NativeConnection.connect(options)
     } catch (error) {
       if (Date.now() > giveUpAtMs) throw error
       await sleep(500)

@@ -3,13 +3,14 @@ import type { StoreConfig } from '../../../config/config.ts'
 
 /** Path style and no trailing checksums: what every S3-compatible store understands. */
 export const s3Client = (config: StoreConfig): S3Client => {
+  const { accessKeyId, secretAccessKey } = config
   const client = new S3Client({
     endpoint: config.endpoint,
     region: config.region,
-    credentials: {
-      accessKeyId: config.accessKeyId,
-      secretAccessKey: config.secretAccessKey,
-    },
+    // Without keys the SDK asks its surroundings: a web identity's token, the agent of the node.
+    ...(accessKeyId === undefined || secretAccessKey === undefined
+      ? {}
+      : { credentials: { accessKeyId, secretAccessKey } }),
     forcePathStyle: true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

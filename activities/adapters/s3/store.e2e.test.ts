@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { storeConfig } from '../../../config/config.ts'
 import { dropBucket, storeSettings } from '../../testing/bucket.ts'
 import { s3Client } from './client.ts'
 import { createS3Store } from './store.ts'
@@ -46,6 +47,22 @@ describe('the store', () => {
     expect(await store.head(key)).toMatchObject({ key, sizeBytes: bytes })
     const expected = await sha(Readable.from(blocks(bytes)))
     expect(await sha((await store.get(key)) as AsyncIterable<Buffer>)).toBe(expected)
+  })
+
+  it('is entered without keys of ours where the surroundings give an identity', async () => {
+    const { accessKeyId, secretAccessKey, endpoint, bucket } = settings
+    const surroundings = { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+    for (const [name, value] of Object.entries(surroundings)) vi.stubEnv(name, value)
+    const given = { S3_ENDPOINT: endpoint, S3_BUCKET: bucket, S3_CREDENTIALS: 'identity' }
+    const identified = createS3Store(storeConfig(given))
+    try {
+      await identified.put('group/identity', Readable.from([block]), never)
+      expect(await store.head('group/identity')).toMatchObject({ sizeBytes: block.length })
+    } finally {
+      identified.close()
+      vi.unstubAllEnvs()
+    }
+    expect(() => storeConfig({ ...given, S3_CREDENTIALS: 'keys' })).toThrow('S3_ACCESS_KEY_ID')
   })
 
   it('holds an upload back to a few parts of memory however fast its source is', async () => {

@@ -91,14 +91,28 @@ dormouse.dev/installation: {{ .Values.workloads.installation }}
 - { name: S3_ENDPOINT, value: {{ .Values.store.endpoint | default (printf "http://%s-seaweedfs:8333" (include "dormouse.fullname" .)) | quote }} }
 - { name: S3_REGION, value: {{ .Values.store.region | quote }} }
 - { name: S3_BUCKET, value: {{ .Values.store.bucket | quote }} }
+{{- if .Values.store.ownIdentity }}
+- { name: S3_CREDENTIALS, value: identity }
+{{- else }}
 {{- $secret := .Values.store.existingSecret | default (include "dormouse.tryoutSecret" .) }}
 {{ include "dormouse.secretEnv" (list "S3_ACCESS_KEY_ID" $secret .Values.store.accessKeyIdKey) }}
 {{ include "dormouse.secretEnv" (list "S3_SECRET_ACCESS_KEY" $secret .Values.store.secretAccessKeyKey) }}
+{{- end }}
 {{- end -}}
 
 {{- define "dormouse.temporalEnv" -}}
 - { name: TEMPORAL_ADDRESS, value: {{ .Values.temporal.address | default (printf "%s-temporal:7233" (include "dormouse.fullname" .)) | quote }} }
 - { name: TEMPORAL_NAMESPACE, value: {{ .Values.temporal.namespace | quote }} }
+{{- if .Values.temporal.tls }}
+- { name: TEMPORAL_TLS, value: 'true' }
+{{- end }}
+{{- with .Values.temporal.existingSecret }}
+{{- $secret := . }}
+{{- range list "TEMPORAL_API_KEY" "TEMPORAL_TLS_CLIENT_CERT_DATA" "TEMPORAL_TLS_CLIENT_KEY_DATA" "TEMPORAL_TLS_SERVER_CA_CERT_DATA" }}
+- name: {{ . }}
+  valueFrom: { secretKeyRef: { name: {{ $secret }}, key: {{ . }}, optional: true } }
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "dormouse.kubernetesEnv" -}}
