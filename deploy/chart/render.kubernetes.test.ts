@@ -5,8 +5,10 @@ import {
   loadAllYaml,
   type V1Deployment,
   type V1LimitRange,
+  type V1PodDisruptionBudget,
   type V1ResourceQuota,
   type V1Secret,
+  type V1ServiceAccount,
 } from '@kubernetes/client-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { HEADROOM_BYTES } from '../../activities/adapters/kubernetes/pod-manifest.ts'
@@ -164,6 +166,49 @@ describe('the chart', () => {
     expect(volume?.configMap).toMatchObject({ name: 'authorities', items: [{ path: 'ca.crt' }] })
   })
 
+  it('spreads a service over nodes and zones, and lets what is not ready hold up no drain', async () => {
+    const { spec } = await rendered<V1Deployment>('Deployment', 'dormouse-gateway', EXTERNAL)
+    const spread = spec?.template.spec?.topologySpreadConstraints ?? []
+    const keys = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone']
+    expect(spread.map(({ topologyKey }) => topologyKey)).toEqual(keys)
+    for (const { labelSelector } of spread)
+      expect(labelSelector?.matchLabels).toEqual(spec?.selector.matchLabels)
+    const name = 'dormouse-gateway'
+    const budget = await rendered<V1PodDisruptionBudget>('PodDisruptionBudget', name, EXTERNAL)
+    expect(budget.spec?.unhealthyPodEvictionPolicy).toBe('AlwaysAllow')
+  })
+
+  it('gives no key of the store where the accounts have an identity of their own', async () => {
+    const role = { 'eks.amazonaws.com/role-arn': 'arn:aws:iam::1:role/dormouse' }
+    const store = {
+      endpoint: 'https://s3.example.com',
+      ownIdentity: true,
+      accountAnnotations: role,
+    }
+    const values = { ...EXTERNAL, store }
+    const { spec } = await rendered<V1Deployment>('Deployment', 'dormouse-data-worker', values)
+    const env = spec?.template.spec?.containers[0]?.env ?? []
+    expect(env).toContainEqual({ name: 'S3_CREDENTIALS', value: 'identity' })
+    expect(env.map(({ name }) => name)).not.toContain('S3_ACCESS_KEY_ID')
+    const account = (name: string) =>
+      rendered<V1ServiceAccount>('ServiceAccount', `dormouse-${name}`, values)
+    expect((await account('data-worker')).metadata?.annotations).toEqual(role)
+    expect((await account('gateway')).metadata?.annotations).toBeUndefined()
+  })
+
+  it.each(['api', 'worker', 'data-worker', 'observer'])(
+    'tells %s how Temporal knows it',
+    async (name) => {
+      const temporal = { ...EXTERNAL.temporal, existingSecret: 'temporal', tls: true }
+      const values = { ...EXTERNAL, temporal }
+      const { spec } = await rendered<V1Deployment>('Deployment', `dormouse-${name}`, values)
+      const env = spec?.template.spec?.containers[0]?.env
+      expect(env).toContainEqual({ name: 'TEMPORAL_TLS', value: 'true' })
+      const ref = { name: 'temporal', key: 'TEMPORAL_API_KEY', optional: true }
+      expect(env).toContainEqual({ name: 'TEMPORAL_API_KEY', valueFrom: { secretKeyRef: ref } })
+    },
+  )
+
   it('tells the workers of every namespace that has pods', async () => {
     const { spec } = await rendered<V1Deployment>('Deployment', 'dormouse-observer', EVERYTHING)
     expect(spec?.template.spec?.containers[0]?.env).toContainEqual({
@@ -176,6 +221,11 @@ describe('the chart', () => {
     ['nothing', {}, 'api.origin is not set'],
     ['no database', { ...EXTERNAL, database: {} }, 'database.existingSecret is not set'],
     ['a servers’ set and a database', { ...EXTERNAL, ...TRYOUT }, 'tryout.enabled brings its own'],
+    [
+      'neither keys nor an identity',
+      { ...EXTERNAL, store: { endpoint: 'https://s3.example.com' } },
+      'or store.ownIdentity=true',
+    ],
     ['one worker', { ...EXTERNAL, worker: { replicas: 1 } }, "'/worker/replicas': minimum: got 1"],
     [
       'more replicas than the autoscaler may have',
