@@ -9,7 +9,8 @@
  * wake ends the move, and a commit that fails is an event. 5: a wake, or a moved lifetime, calls off a
  * hibernation that is still asked about, and outlasts one that does not come to pass; an end that a schedule
  * announced outlasts the sandbox, a cancel a drain's move; what is asked while the idle timer asks comes
- * first; of two schedules or extensions the later stands; a loss is looked at once, and soon.
+ * first, and a commit that came too late is an event; of two schedules or extensions the later stands; a loss is
+ * looked at once, and soon.
  */
 export const PLOT = 5
 

@@ -369,3 +369,20 @@ test('of two extensions the one asked for later is written last', async () => {
   expect(t.world.event(id, 'extended')?.detail['idleTimeoutMs']).toBe(90_000)
   await keepHistories('extended-twice', input, await t.histories(input))
 })
+
+test('a commit that was let in while a schedule asked and came too late is an event', async () => {
+  const input = await t.up({ announceMs: [1_500] })
+  const id = input.computeId
+  quiet(id)
+  const release = t.world.hold('probe', id)
+  const told = t.doors.command(input, 'hibernate', { cause: BY_SCHEDULE }, WAIT)
+  await expect.poll(() => t.world.called('probe', id), PATIENT).toBe(1)
+  const args = { cause: USER, imageId: 'image-1' }
+  await t.doors.command(input, 'commit', args, { waitMs: 0 })
+  release()
+  expect((await told).result?.state).toBe('hibernated')
+  await expect
+    .poll(() => t.world.event(id, 'commit_failed')?.detail, PATIENT)
+    .toMatchObject({ imageId: 'image-1', problem: { code: 'InvalidState' } })
+  await keepHistories('committed-too-late', input, await t.histories(input))
+})
