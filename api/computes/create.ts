@@ -115,6 +115,8 @@ const findImage = async (
     .where((on) => on.or([on('group_id', 'is', null), on('group_id', '=', groupId)]))
     .where((on) => on.or([on('name', '=', nameOrId), on('id', '=', nameOrId)]))
     .where('state', '!=', 'deleted')
+    // Until this compute stands in its row nobody deletes it: its packages would go, and nobody would say so.
+    .forKeyShare()
     .execute()
   // A group's own image goes before one of the platform with the same name.
   const image = images.find(({ group_id }) => group_id !== null) ?? images[0]

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { deleteImage } from '../../records/images.ts'
 import { startHarness, type Harness, type Person } from '../testing/harness.ts'
 
 const REFERENCE = 'ghcr.io/team/tools:1'
@@ -35,6 +37,19 @@ it('takes the name of one that failed, and of no other', async () => {
   expect([status, body.state]).toEqual([201, 'ready'])
   expect(body.id).not.toBe(failed.id)
   expect((await api.send('GET', `/api/images/${failed.id}`, member.token)).status).toBe(404)
+})
+
+it('which is being deleted takes no new compute', async () => {
+  const { body: image } = await make(member, { name: 'going', reference: REFERENCE })
+  let created!: ReturnType<typeof api.send>
+  await api.db.transaction().execute(async (tx) => {
+    await tx.selectFrom('images').select('id').where('id', '=', image.id).forUpdate().execute()
+    await deleteImage(tx, image.id as string)
+    created = api.send('POST', '/api/computes', member.token, { image_name: 'going' })
+    // It waits for the lock, or has read already what is going to be wrong.
+    await Promise.race([created, sleep(300)])
+  })
+  expect((await created).body).toMatchObject({ code: 'ImageNotFound', field: 'image_name' })
 })
 
 it('of any other registry only an operator makes one', async () => {
