@@ -19,8 +19,10 @@ it('text of the wrong shape is answered with what is allowed, in words', async (
     detail:
       'name must be 1 to 100 lower-case letters, digits, dots, dashes and underscores, a letter or digit first',
   })
-  const events = await api.send('GET', '/api/events?after=newest', ann.token)
-  expect(events.body.detail).toBe('after must be the cursor of an event, or a `next_cursor`')
+  for (const cursor of ['newest', '99999999999999999999-1', '1-9999999999999999999']) {
+    const events = await api.send('GET', `/api/events?after=${cursor}`, ann.token)
+    expect(events.body.detail).toBe('after must be the cursor of an event, or a `next_cursor`')
+  }
 })
 
 it('no pattern of a request is without its words', () => {

@@ -94,7 +94,7 @@ export const readEvents = async (
   }))
 }
 
-const isCursor = (text: string): boolean => /^\d{1,20}-\d{1,19}$/.test(text)
+const isCursor = (text: string): boolean => /^\d{1,19}-\d{1,18}$/.test(text)
 
 const parseCursor = (cursor: string): [string, string] => {
   if (!isCursor(cursor)) throw new Error(`not an event cursor: ${cursor}`)

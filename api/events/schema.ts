@@ -14,7 +14,8 @@ export const EventSchema = Type.Object({
   at: Timestamp,
 })
 
-const Cursor = Shaped('^\\d{1,20}-\\d{1,19}$', 'the cursor of an event, or a `next_cursor`')
+// What has a digit more may be no number of the database.
+const Cursor = Shaped('^\\d{1,19}-\\d{1,18}$', 'the cursor of an event, or a `next_cursor`')
 
 export const EventsQuery = Closed({
   after: Type.Optional(Cursor),
