@@ -60,7 +60,7 @@ describe('random lives under kills and lost answers', () => {
     await database?.close()
   })
 
-  const lives = figure(100, 16)
+  const lives = figure(500, 16)
   it(`L1: after ${lives} lives a sweep leaves exactly what was there before`, async () => {
     console.log('L1', await sweepsToTheBaseline(stack, visitor, { database, store }, lives))
   })

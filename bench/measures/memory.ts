@@ -64,6 +64,8 @@ const rows = async (
     .executeTakeFirstOrThrow()
   const client = await temporalClient(env)
   const doors = computeDoors(client, taskQueues(env).control)
+  // One that was just adopted saves soon, and none of these could: each would be taken for lost, again and again.
+  const unsaved = { ...timings(env), checkpointEveryMs: 0 }
   await forEachAtOnce(count, 20, async (n) => {
     const filesystemId = newId()
     await db
@@ -88,7 +90,7 @@ const rows = async (
       .returningAll()
       .executeTakeFirstOrThrow()
     if (state === 'running') await shareSandbox(stack, like, row.id)
-    await doors.adopt(computeInput(row, timings(env), { reason: 'user', actor: 'bench' }, true))
+    await doors.adopt(computeInput(row, unsaved, { reason: 'user', actor: 'bench' }, true))
     // A worker that has much to do answers late, and the later the more it is asked.
     while ((await doors.view(row.id).catch(() => undefined))?.state !== state) await sleep(1_000)
   })
