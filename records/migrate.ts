@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import path from 'node:path'
-import { Migrator, sql, type Migration, type MigrationProvider } from 'kysely'
+import { Migrator, sql, type Kysely, type Migration, type MigrationProvider } from 'kysely'
 import type { Db } from './database.ts'
 
 /** Brings the schema up to date, in one job under kysely's advisory lock. Published files never change. */
@@ -21,8 +21,14 @@ const sqlFiles = (dir: string): MigrationProvider => ({
     const files = (await readdir(dir)).filter((file) => file.endsWith('.sql'))
     const entries = files.map(async (file): Promise<[string, Migration]> => {
       const text = await readFile(path.join(dir, file), 'utf8')
-      return [file.slice(0, -4), { up: async (db) => void (await sql.raw(text).execute(db)) }]
+      return [file.slice(0, -4), { up: (db) => run(db, text) }]
     })
     return Object.fromEntries(await Promise.all(entries))
   },
 })
+
+/** A table that a dump or a long query holds is given up: behind the wait for it every other query would wait, too. */
+const run = async (db: Kysely<unknown>, text: string): Promise<void> => {
+  await sql`set local lock_timeout = '5s'`.execute(db)
+  await sql.raw(text).execute(db)
+}
