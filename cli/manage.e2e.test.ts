@@ -204,10 +204,13 @@ describe('dormouse, for what surrounds a compute', () => {
     expect((await dormouse(['image', 'ls'])).out).toMatch(
       /^NAME .*\n(.*\n)*host +ready +the platform /,
     )
-    await dormouse(['exec', 'work', 'mkdir -p /opt/env/bin && echo hi > /opt/env/bin/hi'])
+    const info = '/opt/env/lib/site-packages/tool-1.2.dist-info'
+    await dormouse(['exec', 'work', `mkdir -p ${info} && echo hi > ${info}/METADATA`])
     expect(await dormouse(['commit', 'work', 'mine'])).toMatchObject({ code: 0 })
     expect((await dormouse(['image', 'ls'])).out).toMatch(/\nmine +ready /)
-    expect(await json('image', 'packages', 'mine')).toBeInstanceOf(Array)
+    expect(await json('image', 'packages', 'mine')).toMatchObject([
+      { name: 'tool', version: '1.2' },
+    ])
     const reference = 'docker.io/library/debian:12'
     expect(await dormouse(['image', 'add', 'debian', reference])).toMatchObject({
       code: 2,

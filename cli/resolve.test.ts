@@ -25,6 +25,10 @@ describe('a compute is found', () => {
     expect(pick(computes, 'oth').id).toBe('web3')
     expect(pick(computes, 'abc').id).toBe('abc1')
   })
+  it('and none by an empty name, also if there is only one', () => {
+    const one = [{ id: 'abc1', name: 'web' }] as Compute[]
+    expect(() => pick(one, '')).toThrow('Its name is empty')
+  })
   it('and of two with one name it asks for the id, not for more of the name', () => {
     const twins = [
       { id: 'abc1', name: 'web' },

@@ -9,8 +9,9 @@ const ID = /^[a-z][a-z0-9]{19}$/
 
 /** Id of a group that was named by its id, its name, or the beginning of either. */
 export const resolveGroupId = async (client: Client, reference: string): Promise<string> => {
-  if (ID.test(reference)) return reference
   const { items } = await client.groups.list()
+  // It may be one of which the caller is no member.
+  if (ID.test(reference) && !items.some(({ name }) => name === reference)) return reference
   return pick(items, reference, 'List yours with `dormouse group ls`.', 'group').id
 }
 
@@ -35,6 +36,9 @@ export const pick = <T extends { readonly id: string; readonly name: string }>(
   whereToLook = 'List yours with `dormouse ls`.',
   kind = 'compute',
 ): T => {
+  // All begin with nothing: an unset variable of a script would name the only one there is.
+  if (reference === '')
+    throw new CliError(EXIT.usage, `Which ${kind}? Its name is empty.`, whereToLook)
   const tiers = [
     all.filter(({ id, name }) => id === reference || name === reference),
     all.filter(({ id, name }) => id.startsWith(reference) || name.startsWith(reference)),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { saveNow } from '../../sdk/save-now.ts'
 import type { Snapshot } from '../../sdk/types.ts'
@@ -83,6 +84,8 @@ export const addSnapshotCommands = (program: Command): void => {
         const { compute } = await context.compute(reference)
         const found = id === undefined ? undefined : await resolveSnapshot(client, compute, id)
         const target = options.output ?? `${compute.name.replaceAll(/[^\w.-]/g, '_')}.tar.zst`
+        if (options.output === undefined && existsSync(target))
+          throw new CliError(EXIT.usage, `${target} is there already.`, 'Say where with --output.')
         const done = await withSpinner('Exporting', (spinner) =>
           exportTo(
             target,

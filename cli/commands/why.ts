@@ -24,8 +24,7 @@ export const addWhyCommand = (program: Command): void => {
 
 const lines = (compute: Compute, by: string): string[] => {
   const { why, problem } = compute
-  // The words of the API end with the actor's id; who that is has a line of its own.
-  const answer = (why.upBecause ?? why.stoppedBecause ?? why.reason).replace(` (${why.actor})`, '')
+  const answer = why.upBecause ?? why.stoppedBecause ?? why.reason
   return [
     `${shown(compute.name)} is ${styledState(compute.state)}: ${shown(answer)}`,
     `  since   ${ago(why.since)} (${why.since})`,
