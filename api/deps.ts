@@ -20,7 +20,7 @@ export interface AppDeps {
   readonly keys: SigningKeys
   readonly sealer: Sealer
   readonly authenticator: Authenticator
-  readonly doors: Pick<ComputeDoors, 'create' | 'command'>
+  readonly doors: Pick<ComputeDoors, 'create' | 'command' | 'refresh'>
   readonly store: Pick<ObjectStore, 'get'>
   readonly bell: EventBell
   readonly metrics: Registry

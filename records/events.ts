@@ -94,7 +94,11 @@ export const readEvents = async (
   }))
 }
 
-const isCursor = (text: string): boolean => /^\d{1,19}-\d{1,18}$/.test(text)
+/** Of what a cursor looks like. What has a digit more may be no number of the database. */
+export const CURSOR = '^\\d{1,19}-\\d{1,18}$'
+const CURSOR_SHAPE = new RegExp(CURSOR)
+
+const isCursor = (text: string): boolean => CURSOR_SHAPE.test(text)
 
 const parseCursor = (cursor: string): [string, string] => {
   if (!isCursor(cursor)) throw new Error(`not an event cursor: ${cursor}`)

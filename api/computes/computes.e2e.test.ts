@@ -438,6 +438,7 @@ describe('commands', () => {
     api.doors.fail = undefined
     expect(away.status).toBe(202)
     expect(away.body).toMatchObject({ settled: false, delete_requested: true })
+    expect(api.doors.refreshed).toContain(body.id)
     const gone = await api.send('DELETE', `/api/computes/${body.id}`, ann.token)
     expect(gone.body.state).toBe('terminated')
     const again = await api.send('DELETE', `/api/computes/${body.id}`, ann.token)

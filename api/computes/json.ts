@@ -54,7 +54,7 @@ const isUp = (state: ComputeState): boolean =>
   ['requested', 'provisioning', 'restoring', 'running', 'waking'].includes(state)
 
 const why = (row: ComputeRecord): ComputeJson['why'] => {
-  const words = `${WORDS[row.reason]} (${row.actor})`
+  const words = WORDS[row.reason]
   return {
     ...(isUp(row.state) ? { upBecause: words } : { stoppedBecause: words }),
     reason: row.reason,

@@ -159,8 +159,10 @@ export const registerPower = (
       const args = { cause: { reason: 'deleted', actor: caller(request).actor } as const, purge }
       const answer = await command(request, 'delete', args, request.query.wait).catch(
         async (error: unknown) => {
-          // The wish stands in the row: the janitor has its workflow look there.
           if (!(error instanceof DormouseError) || error.name !== 'Unavailable') throw error
+          // The wish stands in the row. Behind ten commands its workflow takes no more, but a signal to look
+          // there; where that is lost too, the janitor sends one.
+          void deps.doors.refresh(row.id).catch(() => undefined)
           return { ...computeJson(await loadCompute(deps, row.id), config), settled: false }
         },
       )

@@ -1,4 +1,5 @@
 import { Type } from '@fastify/type-provider-typebox'
+import { CURSOR } from '../../records/events.ts'
 import { Closed, Nullable, Shaped, Timestamp } from '../schema.ts'
 
 export const EventSchema = Type.Object({
@@ -14,8 +15,7 @@ export const EventSchema = Type.Object({
   at: Timestamp,
 })
 
-// What has a digit more may be no number of the database.
-const Cursor = Shaped('^\\d{1,19}-\\d{1,18}$', 'the cursor of an event, or a `next_cursor`')
+const Cursor = Shaped(CURSOR, 'the cursor of an event, or a `next_cursor`')
 
 export const EventsQuery = Closed({
   after: Type.Optional(Cursor),

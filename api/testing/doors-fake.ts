@@ -9,10 +9,12 @@ import type {
 } from '../../workflows/compute/contract.ts'
 import type { DormouseError } from '../../workflows/errors.ts'
 
-export interface DoorsFake extends Pick<ComputeDoors, 'create' | 'command'> {
+export interface DoorsFake extends Pick<ComputeDoors, 'create' | 'command' | 'refresh'> {
   readonly created: ComputeInput[]
   readonly commands: { computeId: string; name: CommandName; args: unknown }[]
-  /** While set, every call fails with it. */
+  /** Computes whose workflow was told to look at its row; also while `fail` is set. */
+  readonly refreshed: string[]
+  /** While set, every other call fails with it. */
   fail?: DormouseError | undefined
 }
 
@@ -52,6 +54,7 @@ export const fakeDoors = (db: Db): DoorsFake => {
   const doors: DoorsFake = {
     created: [],
     commands: [],
+    refreshed: [],
     async create(input) {
       if (doors.fail !== undefined) throw doors.fail
       doors.created.push(input)
@@ -68,6 +71,9 @@ export const fakeDoors = (db: Db): DoorsFake => {
             ? { imageId: (args as { imageId: string }).imageId, digest: 'sha256:fake' }
             : view
       return { result: result as never, settled: true }
+    },
+    async refresh(computeId) {
+      doors.refreshed.push(computeId)
     },
   }
   return doors
