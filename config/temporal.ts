@@ -6,9 +6,9 @@ import { oneOf, type Env } from './variables.ts'
  */
 export const temporalAccess = (env: Env) => {
   const apiKey = env['TEMPORAL_API_KEY'] || undefined
-  const authority = pem(env['TEMPORAL_TLS_SERVER_CA_CERT_DATA'])
-  const crt = pem(env['TEMPORAL_TLS_CLIENT_CERT_DATA'])
-  const key = pem(env['TEMPORAL_TLS_CLIENT_KEY_DATA'])
+  const authority = pem(env, 'TEMPORAL_TLS_SERVER_CA_CERT_DATA')
+  const crt = pem(env, 'TEMPORAL_TLS_CLIENT_CERT_DATA')
+  const key = pem(env, 'TEMPORAL_TLS_CLIENT_KEY_DATA')
   const name = env['TEMPORAL_TLS_SERVER_NAME'] || undefined
   if ((crt === undefined) !== (key === undefined))
     throw new Error(
@@ -26,5 +26,13 @@ export const temporalAccess = (env: Env) => {
   return { ...(isOn ? { tls } : {}), ...(apiKey === undefined ? {} : { apiKey }) }
 }
 
-const pem = (text: string | undefined): Buffer | undefined =>
-  text ? Buffer.from(text, text.includes('-----BEGIN') ? 'utf8' : 'base64') : undefined
+const BEGIN = '-----BEGIN'
+
+const pem = (env: Env, name: string): Buffer | undefined => {
+  const text = env[name]
+  if (!text) return undefined
+  const bytes = Buffer.from(text, text.includes(BEGIN) ? 'utf8' : 'base64')
+  if (!bytes.includes(BEGIN))
+    throw new Error(`${name} must be a PEM text, or one in base64; a path is neither`)
+  return bytes
+}

@@ -77,6 +77,9 @@ it('is asked by TLS where there is a key for it, and not where there is nothing'
   expect(temporalConfig({ TEMPORAL_API_KEY: 'key' }).access).toEqual({ apiKey: 'key', tls: {} })
   expect(temporalConfig({ TEMPORAL_TLS: 'true' }).access).toEqual({ tls: {} })
   expect(temporalConfig({ TEMPORAL_API_KEY: '' }).access).toEqual({})
+  expect(() =>
+    temporalConfig({ TEMPORAL_TLS_SERVER_CA_CERT_DATA: '/etc/ssl/temporal.pem' }),
+  ).toThrow('TEMPORAL_TLS_SERVER_CA_CERT_DATA must be a PEM text')
   expect(() => temporalConfig({ TEMPORAL_TLS_CLIENT_CERT_DATA: crt })).toThrow(
     'TEMPORAL_TLS_CLIENT_KEY_DATA',
   )

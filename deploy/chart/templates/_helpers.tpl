@@ -138,12 +138,12 @@ dormouse.dev/installation: {{ .Values.workloads.installation }}
 
 {{/* Authorities of yours that servers' certificates are signed by. */}}
 {{- define "dormouse.trustedCaEnv" -}}
-{{- if .Values.trustedCa.existingConfigMap }}
+{{- if (.Values.trustedCa).existingConfigMap }}
 - { name: NODE_EXTRA_CA_CERTS, value: {{ printf "/etc/dormouse/ca/%s" .Values.trustedCa.key | quote }} }
 {{- end }}
 {{- end -}}
 {{- define "dormouse.trustedCaMount" -}}
-{{- if .Values.trustedCa.existingConfigMap }}
+{{- if (.Values.trustedCa).existingConfigMap }}
 - { name: trusted-ca, mountPath: /etc/dormouse/ca, readOnly: true }
 {{- end }}
 {{- end -}}
