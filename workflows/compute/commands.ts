@@ -15,7 +15,7 @@ import {
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow'
 import { applySchedule, note } from './effects.ts'
 import { failure, problemOf } from './failures.ts'
-import { follows, forgetRetry, target, viewOf, type Life } from './life.ts'
+import { CANCELLED, follows, forgetRetry, target, viewOf, type Life } from './life.ts'
 import { isComingUp, isSettled, judgeLifetime, type Verdict } from './lifecycle.ts'
 import { admit, judgeQueued, underWay } from './queue.ts'
 import { outlast, wakeRunning } from './wanted.ts'
@@ -61,8 +61,7 @@ export const hearCancel = (life: Life): void => {
   CancellationScope.current().cancelRequested.catch(() => {
     life.renew = true
     const verdict = judgeQueued('hibernate', life.memory.state, life.queue)
-    const cause = { reason: 'operator', actor: 'operator' } as const
-    const wish = { kind: 'hibernate', cause, automatic: false } as const
+    const wish = { kind: 'hibernate', cause: CANCELLED, automatic: false } as const
     const under = underWay(wish, life.queue, life.serving, true)
     const joins = verdict.kind === 'join' && (!follows(life, 3) || under !== undefined)
     if (joins && follows(life, 5)) life.toStayAsleep = under

@@ -15,6 +15,9 @@ import { failure } from './failures.ts'
 import { next, type LifecycleEvent } from './lifecycle.ts'
 import type { Entry } from './queue.ts'
 
+/** In the Temporal UI. */
+export const CANCELLED: Cause = { reason: 'operator', actor: 'operator' }
+
 export type Outcome =
   | { readonly ok: true; readonly value?: unknown }
   | {

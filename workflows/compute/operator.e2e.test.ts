@@ -249,6 +249,23 @@ test('cancel while a drain moves it ends asleep', async () => {
   await keepHistories('cancelled-while-drained', input, await t.histories(input))
 })
 
+test('cancel while a drain moves it ends asleep, also when that save fails at first', async () => {
+  const input = await t.up({ backOffMs: 500 })
+  const id = input.computeId
+  t.world.write(id, 'a')
+  const release = t.world.hold('save', id)
+  await t.doors.observed(id, { generation: 1, what: 'draining', reason: 'drain' })
+  await t.until(input, 'hibernating')
+  await t.handle(input).cancel()
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  t.world.fail('save', 'SaveFailed', 1, id)
+  release()
+  await t.until(input, 'hibernated')
+  await new Promise((resolve) => setTimeout(resolve, 1_000))
+  expect(t.world.row(id)).toMatchObject({ state: 'hibernated', generation: 1 })
+  expect(t.world.called('save', id)).toBeGreaterThan(1)
+})
+
 test('a start that was found to be over long ago leaves the next one its whole time', async () => {
   const input = await t.up({ provisionRetryForMs: 1_500 })
   const id = input.computeId

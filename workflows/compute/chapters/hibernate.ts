@@ -6,6 +6,7 @@ import { mustRecall, problemOf } from '../failures.ts'
 import {
   announcedBySchedule,
   askIdleIn,
+  CANCELLED,
   follows,
   isIdleOff,
   move,
@@ -145,7 +146,9 @@ const stayUp = async (
   const isOver = life.outlasted === entry && (reason === 'lifetime' || reason === 'schedule')
   if (wish.automatic) askIdleIn(life, waitMs)
   else if (memory.clock !== undefined && !isOver) {
-    const retry = { atMs, cause: wish.cause, ...(unannounced ? { unannounced } : {}) }
+    // Else a drain's next try would wake it again.
+    const retried = life.toStayAsleep === entry ? CANCELLED : wish.cause
+    const retry = { atMs, cause: retried, ...(unannounced ? { unannounced } : {}) }
     memory.clock = { ...memory.clock, retry }
   }
   const detail = isOver ? {} : { tryAgainAt: new Date(atMs).toISOString() }

@@ -81,7 +81,8 @@ const adopt = async (life: Life, seen: Recollection): Promise<void> => {
 const newClock = (life: Life, { lifetimeEndsAt }: Recollection): Clock => {
   const { timings } = life.input
   const clock = startClock(Date.now(), timings, life.memory.idleTimeoutMs, true)
-  if (lifetimeEndsAt === undefined) return clock
+  // A worker of an earlier version paid no heed to it, whoever carried out the activity.
+  if (lifetimeEndsAt === undefined || !follows(life, 5)) return clock
   const { endsAtMs: _, ...endless } = clock
   if (lifetimeEndsAt === null) return endless
   const soonestMs = Date.now() + Math.max(0, ...timings.announceMs)
@@ -137,5 +138,8 @@ const wantDelete = (life: Life, seen: Recollection): void => {
   life.deleteByMs ??= Date.now() + life.input.timings.deleteSaveForMs
   if (life.queue.some((entry) => entry.wish.kind === 'delete')) return
   const purge = seen.deleteRequested?.purge ?? false
-  life.queue.unshift({ wish: { kind: 'delete', cause: seen.cause, purge }, tickets: [] })
+  // Who asked is told only by a row that says so already; any other says why it is in the state before.
+  const cause: Cause =
+    seen.state === 'terminating' ? seen.cause : { reason: 'deleted', actor: 'system:workflow' }
+  life.queue.unshift({ wish: { kind: 'delete', cause, purge }, tickets: [] })
 }
