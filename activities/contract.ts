@@ -134,7 +134,12 @@ export interface ControlActivities {
   recall(input: { computeId: string }): Promise<Recollection>
   /** Last step of delete: sandbox and tree stopped if still there, filesystem to trash or purged, rows closed, schedule removed; records `terminated`. */
   release(input: Target & { cause: Cause; purge: boolean; unsaved: boolean }): Promise<void>
-  applySchedule(input: { computeId: string; schedule: PowerSchedule | null }): Promise<void>
+  /** `cause`: who asked, for the event; workers of an earlier version do not say. */
+  applySchedule(input: {
+    computeId: string
+    schedule: PowerSchedule | null
+    cause?: Cause
+  }): Promise<void>
   /** One pass over every kind of orphan in activities/orphans.ts. */
   sweep(input: { graceMs: number }): Promise<Record<string, number>>
   /** Asks the compute's workflow to be what its schedule says at `scheduledAt`. */

@@ -36,6 +36,19 @@ describe('a schedule', () => {
       ({ type }) => type === 'compute.wake_refused',
     )
 
+  it('that is set or cleared is an event with who did it, and one that stays is none', async () => {
+    const { applySchedule } = createControlActivities(ground.deps)
+    const computeId = await ground.newCompute()
+    const cause = { reason: 'user', actor: 'user:ann' } as const
+    for (const schedule of [MORNINGS, MORNINGS, null])
+      await applySchedule({ computeId, schedule, cause })
+    const told = await readEvents(ground.db, { computeId, limit: 100 })
+    expect(told.filter(({ type }) => type === 'compute.scheduled')).toMatchObject([
+      { ...cause, data: { schedule: MORNINGS } },
+      { ...cause, data: { schedule: null } },
+    ])
+  })
+
   it('wakes no more computes of one user than may be up, says so, and asks again at its next line', async () => {
     const { convergeToSchedule } = createControlActivities({ ...ground.deps, computesUpPerUser: 3 })
     const up = await planned('ann', 'running')

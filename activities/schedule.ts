@@ -1,11 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import { sql } from 'kysely'
-import {
-  computeInput,
-  findCompute,
-  lockCompute,
-  requireCompute,
-  type ComputeRow,
-} from '../records/computes.ts'
+import { computeInput, findCompute, lockCompute, type ComputeRow } from '../records/computes.ts'
 import type { Db } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
 import { createUpQuota } from '../records/up-quota.ts'
@@ -17,16 +12,22 @@ import type { ControlDeps } from './control-deps.ts'
 
 const BY_SCHEDULE: Cause = { reason: 'schedule', actor: 'system:schedule' }
 
-/** The row first: it is what a lost schedule is made again from. */
+/** The row first, with an event if it changes: it is what a lost schedule is made again from. */
 export const createApplySchedule =
   ({ db, schedules }: Pick<ControlDeps, 'db' | 'schedules'>): ControlActivities['applySchedule'] =>
-  async ({ computeId, schedule }) => {
-    await requireCompute(db, computeId)
-    await db
-      .updateTable('computes')
-      .set({ schedule: schedule === null ? null : JSON.stringify(schedule) })
-      .where('id', '=', computeId)
-      .execute()
+  async ({ computeId, schedule, cause }) => {
+    await db.transaction().execute(async (tx) => {
+      const { group_id: groupId, generation, schedule: before } = await lockCompute(tx, computeId)
+      if (isDeepStrictEqual(before, schedule)) return
+      await tx
+        .updateTable('computes')
+        .set({ schedule: schedule === null ? null : JSON.stringify(schedule) })
+        .where('id', '=', computeId)
+        .execute()
+      if (cause === undefined) return
+      const data = { schedule }
+      await appendEvent(tx, { groupId, computeId, generation, type: SCHEDULED, ...cause, data })
+    })
     if (schedule === null) await schedules.remove(computeId)
     else await schedules.put(computeId, schedule)
   }
@@ -66,6 +67,7 @@ const asRefusal = (error: unknown): DormouseError => {
   throw error
 }
 
+const SCHEDULED = 'compute.scheduled'
 const REFUSED = 'compute.wake_refused'
 
 /** Once for each moment, however often it is tried. */

@@ -45,9 +45,9 @@ export const listen = (life: Life): void => {
   const extending = inTurn(life)
   handle(life, 'extend', (args) => extend(life, args, extending))
   const scheduling = inTurn(life)
-  handle(life, 'schedule', async ({ schedule }) => {
+  handle(life, 'schedule', async ({ cause, schedule }) => {
     try {
-      await scheduling(() => applySchedule({ computeId: life.input.computeId, schedule }))
+      await scheduling(() => applySchedule({ computeId: life.input.computeId, schedule, cause }))
     } catch (error) {
       const { code, message } = problemOf(error, 'Unavailable')
       throw failure(isFailureName(code) ? code : 'Unavailable', message)
