@@ -1,16 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
-import { chmod, lstat, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { Readable } from 'node:stream'
-import type { ReadableStream as WebStream } from 'node:stream/web'
-import { pipeline } from 'node:stream/promises'
 import type { Client } from '../../sdk/client.ts'
 import { CliError, EXIT } from '../exit-codes.ts'
 import { targetOf } from './place.ts'
 import { unpackFolder } from './unpack.ts'
 import { statRemote, textOf } from './upload.ts'
+import { received, writeWhole } from './whole-file.ts'
 
 /**
  * Copies a file or folder of a compute to this machine; answers where it went. Its name is the one the user
@@ -43,16 +39,8 @@ export const download = async (
     return place
   }
   await mkdir(path.dirname(place), { recursive: true })
-  const partial = `${place}.${randomUUID()}.partial`
-  try {
-    const body = Readable.fromWeb((await client.files(computeId).read(source)) as WebStream)
-    body.on('data', (bytes: Uint8Array) => onBytes(bytes.length))
-    await pipeline(body, createWriteStream(partial, { flags: 'wx' }))
-    await chmod(partial, found.mode & 0o777)
-    await rename(partial, place)
-  } finally {
-    await rm(partial, { force: true })
-  }
+  const open = async () => received('the file', await client.files(computeId).read(source), onBytes)
+  await writeWhole(place, open, found.mode & 0o777)
   return place
 }
 
