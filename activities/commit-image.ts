@@ -1,7 +1,6 @@
 import type { Db } from '../records/database.ts'
 import { appendEvent } from '../records/events.ts'
-import { failPendingImage } from '../records/images.ts'
-import { DormouseError, type FailureName } from '../workflows/errors.ts'
+import { DormouseError } from '../workflows/errors.ts'
 import { archivePart, type ArchiveDeps } from './archive-part.ts'
 import { requireBinding } from './binding.ts'
 import { createPackageReader, type InstalledPackage } from './installed-packages.ts'
@@ -48,27 +47,6 @@ const isGivenUp = ({ state }: { readonly state: string }): boolean =>
 
 const givenUpError = ({ imageId }: CommitInput): DormouseError =>
   new DormouseError('ImageNotFound', `image ${imageId} does not exist, was deleted or given up`)
-
-/** What makes the workflow look after its compute first: of these it does not say that the commit failed. */
-const LEAVES_UNTOLD: readonly FailureName[] = ['SandboxGone', 'StaleGeneration', 'InvalidState']
-
-/** Work of a commit whose image says so at once when the compute is lost beneath it. */
-export const failingItsImage =
-  <O>(db: Db, work: (input: CommitInput) => Promise<O>) =>
-  async (input: CommitInput): Promise<O> => {
-    try {
-      return await work(input)
-    } catch (error) {
-      if (error instanceof DormouseError && LEAVES_UNTOLD.includes(error.name)) {
-        const message = `${error.message}; commit again when the compute runs`
-        const at = new Date().toISOString()
-        const problem = { code: error.name, message, retryable: error.retryable, at }
-        // If this fails too, the janitor does it a day later.
-        await failPendingImage(db, input.imageId, problem).catch(() => undefined)
-      }
-      throw error
-    }
-  }
 
 /** Row and reference in one step; of two attempts the first to get here decides the digest. */
 const finish = (

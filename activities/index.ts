@@ -1,5 +1,5 @@
 import { createAnnounce, createProbe } from './probe.ts'
-import { createCommitImage, failingItsImage } from './commit-image.ts'
+import { createCommitImage } from './commit-image.ts'
 import type { ControlActivities, DataActivities, Target } from './contract.ts'
 import type { ControlDeps } from './control-deps.ts'
 import { endWithSandbox, namingTheEnd } from './end-with-sandbox.ts'
@@ -46,9 +46,6 @@ export const createDataActivities = (given: DataDeps): DataActivities => {
   return {
     save: ending((input) => save(input, deps.cancellation())),
     restore: ending((input) => restore(input, deps.cancellation())),
-    commitImage: failingItsImage(
-      deps.db,
-      ending((input) => commitImage(input, deps.cancellation())),
-    ),
+    commitImage: ending((input) => commitImage(input, deps.cancellation())),
   }
 }

@@ -289,17 +289,6 @@ describe('a compute on real ground', () => {
     await expect(ground.data.commitImage(commit)).rejects.toMatchObject(refused)
   })
 
-  it('that is lost while it is committed says so in the image at once', async () => {
-    const commit = await committing()
-    await ground.runtime.stop(commit, { keepTree: false })
-    const gone = { name: 'SandboxGone' }
-    await expect(ground.data.commitImage(commit)).rejects.toMatchObject(gone)
-    expect(await findImageRow(ground.db, commit.imageId)).toMatchObject({
-      state: 'failed',
-      problem: { code: 'SandboxGone', message: expect.stringContaining('commit again') },
-    })
-  })
-
   it('hibernated, is saved and stopped in one step', async () => {
     const id = await ground.newCompute()
     await up(id, 1)

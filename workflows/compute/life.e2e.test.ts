@@ -236,6 +236,31 @@ test('a commit that fails is told, and is an event for those who no longer wait'
   await keepHistories('commit-failed', input, await t.histories(input))
 })
 
+test('a commit whose sandbox is lost beneath it is an event, too', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  const release = t.world.hold('commitImage', id)
+  const args = { cause: USER, imageId: 'image-3' }
+  const told = expect(
+    t.doors.command(input, 'commit', args, { waitMs: 10_000 }),
+  ).rejects.toMatchObject({ name: 'SandboxGone' })
+  await expect.poll(() => t.world.called('commitImage', id), PATIENT).toBe(1)
+  t.world.kill(id)
+  release()
+  await told
+  await expect
+    .poll(() => t.world.row(id), PATIENT)
+    .toMatchObject({
+      state: 'running',
+      generation: 2,
+    })
+  expect(t.world.event(id, 'commit_failed')?.detail).toMatchObject({
+    imageId: 'image-3',
+    problem: { code: 'SandboxGone', message: expect.stringContaining('ask again') },
+  })
+  await keepHistories('commit-lost', input, await t.histories(input))
+})
+
 test('the same updateId is the same command', async () => {
   const input = await t.up()
   t.world.write(input.computeId, 'a')

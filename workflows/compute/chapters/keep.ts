@@ -1,5 +1,5 @@
 /** Saves and commits of a compute that goes on running. */
-import type { Wish } from '../contract.ts'
+import type { ComputeProblem, Wish } from '../contract.ts'
 import { commitImage, note, record, save } from '../effects.ts'
 import { mustRecall, problemOf } from '../failures.ts'
 import { follows, settleServing, target, type Life } from '../life.ts'
@@ -74,10 +74,17 @@ export const commit = async (
       code: isFailureName(problem.code) ? problem.code : 'Unavailable',
       message: problem.message,
     })
-    if (follows(life, 4))
-      await note({ ...target(life), type: 'commit_failed', cause, detail: { imageId, problem } })
+    if (follows(life, 4)) await tellCommitFailed(life, wish, problem)
   }
 }
+
+/** An event, and the image's own problem: who did not wait for the answer looks there. */
+export const tellCommitFailed = (
+  life: Life,
+  { imageId, cause }: Extract<Wish, { kind: 'commit' }>,
+  problem: ComputeProblem,
+): Promise<void> =>
+  note({ ...target(life), type: 'commit_failed', cause, detail: { imageId, problem } })
 
 const nextCheckpoint = (life: Life, afterMs: number): void => {
   const { memory, input } = life

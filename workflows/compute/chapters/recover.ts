@@ -3,7 +3,7 @@
  * newer than itself asks them and carries on from what they say.
  */
 import type { Recollection } from '../../../activities/contract.ts'
-import type { Cause, Clock } from '../contract.ts'
+import type { Cause, Clock, ComputeProblem, Wish } from '../contract.ts'
 import { note, recall, record, stop } from '../effects.ts'
 import {
   announcedBySchedule,
@@ -17,6 +17,7 @@ import {
 import { isComingUp } from '../lifecycle.ts'
 import { backOff, startClock } from '../timers.ts'
 import { pause } from '../wait.ts'
+import { tellCommitFailed } from './keep.ts'
 
 const RECOVERED: Cause = { reason: 'recovered', actor: 'system:workflow' }
 
@@ -32,7 +33,8 @@ export const recover = async (life: Life): Promise<void> => {
   }
   const seen = await recall({ computeId: life.input.computeId })
   life.recalledAtMs = Date.now()
-  keepWhatWasUnderWay(life)
+  const commit = keepWhatWasUnderWay(life)
+  if (commit !== undefined && follows(life, 5)) await tellCommitFailed(life, commit, gone())
   if (seen.deleteRequested !== undefined || seen.state === 'terminating') wantDelete(life, seen)
   await adopt(life, seen)
   life.known = true
@@ -118,20 +120,29 @@ const promisedRetry = (life: Life): Cause | undefined => {
   return cause?.reason === 'drain' || cause?.reason === 'save_failed' ? undefined : cause
 }
 
-/** A person's wish goes on in the state that is found; what needed the old sandbox has failed. */
-const keepWhatWasUnderWay = (life: Life): void => {
+const GONE = 'the sandbox is gone; ask again when the compute runs'
+
+const gone = (): ComputeProblem => {
+  const at = new Date().toISOString()
+  return { code: 'SandboxGone', message: GONE, retryable: true, at }
+}
+
+/**
+ * A person's wish goes on in the state that is found; what needed the old sandbox has failed. Gives the
+ * commit that did.
+ */
+const keepWhatWasUnderWay = (life: Life): Extract<Wish, { kind: 'commit' }> | undefined => {
   const entry = life.serving
-  if (entry === undefined) return
+  if (entry === undefined) return undefined
   const { wish } = entry
-  if (wish.kind === 'checkpoint' || wish.kind === 'commit')
-    return settleServing(life, {
-      ok: false,
-      code: 'SandboxGone',
-      message: 'the sandbox is gone; ask again when the compute runs',
-    })
+  if (wish.kind === 'checkpoint' || wish.kind === 'commit') {
+    settleServing(life, { ok: false, code: 'SandboxGone', message: GONE })
+    return wish.kind === 'commit' ? wish : undefined
+  }
   life.serving = undefined
   if (wish.kind !== 'lost' && !(wish.kind === 'hibernate' && wish.automatic))
     life.queue.unshift(entry)
+  return undefined
 }
 
 const wantDelete = (life: Life, seen: Recollection): void => {

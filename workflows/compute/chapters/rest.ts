@@ -1,12 +1,11 @@
 /** Hibernated or failed: nothing runs and no timer ticks; wait for someone to ask. */
-import type { ComputeProblem } from '../contract.ts'
 import { showDetails, showSearchable } from '../display.ts'
-import { note } from '../effects.ts'
-import { follows, move, settle, target, type Life } from '../life.ts'
+import { follows, move, settle, type Life } from '../life.ts'
 import { judge } from '../lifecycle.ts'
 import { takeNext, type Entry } from '../queue.ts'
 import { renewIfWanted } from '../renew.ts'
 import { waitForWork } from '../wait.ts'
+import { tellCommitFailed } from './keep.ts'
 
 export const rest = async (life: Life): Promise<void> => {
   const { memory } = life
@@ -16,6 +15,7 @@ export const rest = async (life: Life): Promise<void> => {
     const entry = takeNext(life.queue)
     if (entry !== undefined) {
       const refused = serve(life, entry)
+      // Nothing is awaited where there is nothing: what comes next stays in the order of earlier runs.
       if (refused !== undefined) await refused
       continue
     }
@@ -42,15 +42,13 @@ const serve = (life: Life, entry: Entry): Promise<void> | undefined => {
   return
 }
 
-/** It was let in while the compute ran. Of a commit that is an event, too: who did not wait looks at its image. */
+/** It was let in while the compute ran. */
 const refuse = (life: Life, entry: Entry, message: string): Promise<void> | undefined => {
   const { wish } = entry
   settle(life, entry, { ok: false, code: 'InvalidState', message })
   if (wish.kind !== 'commit' || !follows(life, 5)) return
   const at = new Date().toISOString()
-  const problem: ComputeProblem = { code: 'InvalidState', message, retryable: false, at }
-  const { imageId, cause } = wish
-  return note({ ...target(life), type: 'commit_failed', cause, detail: { imageId, problem } })
+  return tellCommitFailed(life, wish, { code: 'InvalidState', message, retryable: false, at })
 }
 
 /** Kept beside rest(): what is asked of a compute that has ended. */
