@@ -181,7 +181,7 @@ describe('dormouse, for what surrounds a compute', () => {
     expect(busy.err).not.toMatch(/hibernate/i)
     await dormouse(['rm', '--purge', 'reader'])
     expect((await dormouse(['fs', 'ls'])).out).toMatch(/\nshelf +- +/)
-    await dormouse(['create', 'reader', '--tier', 'tiny', '--filesystem', id])
+    await dormouse(['create', 'reader', '--tier', 'tiny', '--filesystem', 'shelf'])
     expect((await dormouse(['exec', 'reader', 'cat book'])).out).toBe('kept\n')
     await dormouse(['rm', 'reader'])
     expect(await dormouse(['fs', 'rm', 'shelf'])).toMatchObject({ out: 'shelf  in the trash\n' })

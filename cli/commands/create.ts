@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import type { NewCompute } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { createCompute, lineOf } from '../create-compute.ts'
+import { resolveFilesystems } from '../filesystem.ts'
 import { print } from '../output.ts'
 import { resolveGroupId } from '../resolve.ts'
 import { withSpinner } from '../settle.ts'
@@ -25,7 +26,7 @@ export const addComputeCommands = (program: Command): void => {
     .description('create a compute and wait until it runs')
     .argument('[name]')
     .option('--image <name>', 'what it starts from')
-    .option('--filesystem <id>', 'use an existing filesystem')
+    .option('--filesystem <filesystem>', 'use an existing one')
     .option('--group <group>', 'whose it is; default: yours')
     .option('--tier <tier>', 'basic, standard or premium')
     .option(
@@ -39,10 +40,14 @@ export const addComputeCommands = (program: Command): void => {
     .option('--no-wait', 'do not wait until it runs')
     .action(async (name: string | undefined, options: Options, command: Command) => {
       const context = await contextOf(command)
+      const [filesystem] =
+        options.filesystem === undefined
+          ? []
+          : await resolveFilesystems(context.client, [options.filesystem])
       const wanted: NewCompute = {
         name,
         image_name: options.image,
-        filesystem_id: options.filesystem,
+        filesystem_id: filesystem?.id,
         group_id: options.group && (await resolveGroupId(context.client, options.group)),
         tier: options.tier,
         idle_timeout: options.idle,

@@ -1,11 +1,10 @@
 import type { Command } from 'commander'
-import type { Client } from '../../sdk/client.ts'
-import { everyItem } from '../../sdk/pages.ts'
 import type { Filesystem } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
+import { filesystemsOf, resolveFilesystems } from '../filesystem.ts'
 import { print, shown } from '../output.ts'
 import { mustConfirm } from '../prompt.ts'
-import { eachCompute, pick, resolveGroupId } from '../resolve.ts'
+import { eachCompute, resolveGroupId } from '../resolve.ts'
 import { table } from '../table.ts'
 import { ago } from '../when.ts'
 
@@ -61,11 +60,7 @@ export const addFilesystemCommands = (program: Command): void => {
     .option('-y, --yes', 'do not ask')
     .action(async (references: readonly string[], options: { yes?: boolean }, command: Command) => {
       const context = await contextOf(command)
-      const all = await filesystemsOf(context.client)
-      const named = all.map(({ id, name }) => ({ id, name: name ?? '' }))
-      const found = references.map((reference) =>
-        pick(named, reference, 'List yours with `dormouse filesystem ls`.', 'filesystem'),
-      )
+      const found = await resolveFilesystems(context.client, references)
       const names = found.map(({ id, name }) => shown(name || id)).join(', ')
       await mustConfirm(`Delete ${names}?`, options.yes, 'Nothing was deleted.')
       for (const { id } of found) await context.client.filesystems.remove(id)
@@ -74,10 +69,4 @@ export const addFilesystemCommands = (program: Command): void => {
         () => found.forEach(({ id, name }) => print(`${shown(name || id)}  in the trash`)),
       )
     })
-}
-
-const filesystemsOf = async (client: Client): Promise<readonly Filesystem[]> => {
-  const all: Filesystem[] = []
-  for await (const one of everyItem((page) => client.filesystems.page(page))) all.push(one)
-  return all
 }
