@@ -396,19 +396,21 @@ describe('commands', () => {
 
   it('a commit whose name is taken at the same moment is told so', async () => {
     const { body } = await create()
-    const gate = latch()
+    const [taken, gate] = [latch(), latch()]
+    const name = { name: `at-once-${newId()}` }
     const other = api.db.transaction().execute(async (tx) => {
       await tx
         .insertInto('images')
         .values({
-          ...{ id: newId(), group_id: ann.groupId, owner_id: ann.userId, name: 'at-once' },
+          ...{ id: newId(), group_id: ann.groupId, owner_id: ann.userId, ...name },
           ...{ state: 'pending', base: 'host', digest: null, problem: null },
           created_by_compute: body.id,
         })
         .execute()
+      taken.open()
       await gate.opened
     })
-    const name = { name: 'at-once' }
+    await taken.opened
     const second = api.send('POST', `/api/computes/${body.id}/commit`, ann.token, name)
     await new Promise((resolve) => setTimeout(resolve, 300))
     gate.open()
