@@ -12,6 +12,8 @@ const serverSuite = {
   teardownTimeout: 30_000,
 } as const
 
+const WORKFLOWS = 'workflows/**/*.e2e.test.ts'
+
 const unitProject = (name: string, ...exclude: readonly string[]) => ({
   extends: true as const,
   test: {
@@ -45,7 +47,27 @@ export default defineConfig({
       unitProject('unit'),
       // The sidekick and its saves run on the packaged Node alone, which has zstd.
       unitProject('unit-any-node', 'sidekick/**'),
-      { extends: true, test: { name: 'e2e', include: ['**/*.e2e.test.{ts,tsx}'], ...serverSuite } },
+      {
+        extends: true,
+        test: {
+          ...serverSuite,
+          name: 'e2e',
+          include: ['**/*.e2e.test.{ts,tsx}'],
+          exclude: [...configDefaults.exclude, 'dist/**', WORKFLOWS],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...serverSuite,
+          name: 'e2e-workflows',
+          include: [WORKFLOWS],
+          // They start no process and mostly wait for timers; after the others, over the same servers.
+          fileParallelism: true,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         extends: true,
         test: {
