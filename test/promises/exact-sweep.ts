@@ -161,14 +161,14 @@ const sweepLater = async (stack: Stack): Promise<Readonly<Record<string, number>
   const { deps, close } = await composeControl(stack.env)
   try {
     const sweep = createSweep(deps, orphanKinds(), () => Date.now() + LATER_MS)
-    const first = await sweep({ graceMs: 0 })
-    const second = await sweep({ graceMs: 0 })
-    return Object.fromEntries(
-      [...new Set([...Object.keys(first), ...Object.keys(second)])].map((kind) => [
-        kind,
-        (first[kind] ?? 0) + (second[kind] ?? 0),
-      ]),
-    )
+    const swept: Record<string, number> = {}
+    // Each pass takes so many of a kind, and some kinds only what it met before: until two find nothing.
+    for (let pass = 0, quiet = 0; quiet < 2 && pass < 100; pass += 1) {
+      const found = Object.entries(await sweep({ graceMs: 0 }))
+      for (const [kind, count] of found) swept[kind] = (swept[kind] ?? 0) + count
+      quiet = found.some(([, count]) => count > 0) ? 0 : quiet + 1
+    }
+    return swept
   } finally {
     await close()
   }
