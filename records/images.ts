@@ -181,7 +181,8 @@ export const failPendingImagesOf = async (
   await failPending(db, problem).where('created_by_compute', '=', computeId).execute()
 }
 
-const failPending = (db: Queryable, problem: unknown) =>
+/** Those that the caller narrows it to. */
+export const failPending = (db: Queryable, problem: unknown) =>
   db
     .updateTable('images')
     .set({ state: 'failed', problem: JSON.stringify(problem) })

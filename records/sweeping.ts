@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { ComputeProblem } from '../workflows/compute/contract.ts'
 import type { ComputeRow } from './computes.ts'
 import type { Db, Queryable } from './database.ts'
+import { failPending } from './images.ts'
 
 /** Parts no snapshot and no image names, of saves that are over: to be marked, then deleted. */
 export const deadParts = async (db: Queryable, before: Date): Promise<readonly string[]> =>
@@ -107,14 +108,8 @@ const unfinished = (): ComputeProblem => ({
 /** A commit that died left an image nobody will ever fill. */
 export const failPendingImages = async (db: Queryable, before: Date): Promise<number> =>
   Number(
-    (
-      await db
-        .updateTable('images')
-        .set({ state: 'failed', problem: JSON.stringify(unfinished()) })
-        .where('state', '=', 'pending')
-        .where('created_at', '<', before)
-        .executeTakeFirst()
-    ).numUpdatedRows,
+    (await failPending(db, unfinished()).where('created_at', '<', before).executeTakeFirst())
+      .numUpdatedRows,
   )
 
 /** Computes that must have a workflow, at rest in their state since before `before`. */

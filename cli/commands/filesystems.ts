@@ -3,7 +3,7 @@ import type { Filesystem } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { filesystemsOf, resolveFilesystems } from '../filesystem.ts'
 import { print, shown } from '../output.ts'
-import { mustConfirm } from '../prompt.ts'
+import { removeNamed } from '../remove-named.ts'
 import { eachCompute, resolveGroupId } from '../resolve.ts'
 import { table } from '../table.ts'
 import { ago } from '../when.ts'
@@ -61,12 +61,9 @@ export const addFilesystemCommands = (program: Command): void => {
     .action(async (references: readonly string[], options: { yes?: boolean }, command: Command) => {
       const context = await contextOf(command)
       const found = await resolveFilesystems(context.client, references)
-      const names = found.map(({ id, name }) => shown(name || id)).join(', ')
-      await mustConfirm(`Delete ${names}?`, options.yes, 'Nothing was deleted.')
-      for (const { id } of found) await context.client.filesystems.remove(id)
-      context.show(
-        found.map((one) => ({ ...one, deleted: true })),
-        () => found.forEach(({ id, name }) => print(`${shown(name || id)}  in the trash`)),
-      )
+      await removeNamed(context, found, {
+        ...{ verb: 'Delete', done: 'deleted', told: 'in the trash', yes: options.yes },
+        remove: (id) => context.client.filesystems.remove(id),
+      })
     })
 }

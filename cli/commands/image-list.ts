@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Image } from '../../sdk/types.ts'
 import { contextOf } from '../context.ts'
 import { print, shown, styled } from '../output.ts'
-import { mustConfirm } from '../prompt.ts'
+import { removeNamed } from '../remove-named.ts'
 import { pick, resolveGroupId } from '../resolve.ts'
 import { size } from '../size.ts'
 import { table } from '../table.ts'
@@ -74,13 +74,10 @@ export const addImageListCommands = (program: Command): void => {
         const where = 'List them with `dormouse image ls`; those of the platform are not deleted.'
         return pick(own, name, where, 'image')
       })
-      const names = found.map(({ name }) => shown(name)).join(', ')
-      await mustConfirm(`Delete ${names}?`, options.yes, 'Nothing was deleted.')
-      for (const { id } of found) await context.client.images.remove(id)
-      context.show(
-        found.map(({ id, name }) => ({ id, name, deleted: true })),
-        () => found.forEach(({ name }) => print(`${shown(name)}  deleted`)),
-      )
+      await removeNamed(context, found, {
+        ...{ verb: 'Delete', done: 'deleted', yes: options.yes },
+        remove: (id) => context.client.images.remove(id),
+      })
     })
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { contextOf } from '../context.ts'
 import { print, shown, tell } from '../output.ts'
-import { mustConfirm } from '../prompt.ts'
+import { removeNamed } from '../remove-named.ts'
 import { pick, resolveGroupId } from '../resolve.ts'
 import { table } from '../table.ts'
 import { ago, span } from '../when.ts'
@@ -68,13 +68,10 @@ export const addKeyCommands = (program: Command): void => {
       const found = references.map((name) =>
         pick(items, name, 'List yours with `dormouse key ls`.', 'API key'),
       )
-      const names = found.map(({ name }) => shown(name)).join(', ')
-      await mustConfirm(`Revoke ${names}?`, options.yes, 'Nothing was revoked.')
-      for (const { id } of found) await context.client.apiKeys.revoke(id)
-      context.show(
-        found.map(({ id, name }) => ({ id, name, revoked: true })),
-        () => found.forEach(({ name }) => print(`${shown(name)}  revoked`)),
-      )
+      await removeNamed(context, found, {
+        ...{ verb: 'Revoke', done: 'revoked', yes: options.yes },
+        remove: (id) => context.client.apiKeys.revoke(id),
+      })
     })
 }
 
