@@ -232,8 +232,8 @@ const reset = async (input: ComputeInput): Promise<void> => {
   })
 }
 
-test('cancel while a drain moves it ends asleep', async () => {
-  const input = await t.up()
+/** A cancel that comes in the save of a drain's move; answers what lets that save go on. */
+const cancelInDrain = async (input: ComputeInput): Promise<() => void> => {
   const id = input.computeId
   t.world.write(id, 'a')
   const release = t.world.hold('save', id)
@@ -241,6 +241,13 @@ test('cancel while a drain moves it ends asleep', async () => {
   await t.until(input, 'hibernating')
   await t.handle(input).cancel()
   await new Promise((resolve) => setTimeout(resolve, 500))
+  return release
+}
+
+test('cancel while a drain moves it ends asleep', async () => {
+  const input = await t.up()
+  const id = input.computeId
+  const release = await cancelInDrain(input)
   release()
   await t.until(input, 'hibernated')
   await new Promise((resolve) => setTimeout(resolve, 1_000))
@@ -252,12 +259,7 @@ test('cancel while a drain moves it ends asleep', async () => {
 test('cancel while a drain moves it ends asleep, also when that save fails at first', async () => {
   const input = await t.up({ backOffMs: 500 })
   const id = input.computeId
-  t.world.write(id, 'a')
-  const release = t.world.hold('save', id)
-  await t.doors.observed(id, { generation: 1, what: 'draining', reason: 'drain' })
-  await t.until(input, 'hibernating')
-  await t.handle(input).cancel()
-  await new Promise((resolve) => setTimeout(resolve, 500))
+  const release = await cancelInDrain(input)
   t.world.fail('save', 'SaveFailed', 1, id)
   release()
   await t.until(input, 'hibernated')
